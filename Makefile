@@ -1,0 +1,55 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/.run
+DEV_STAMP := $(VENV)/.dev
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --custom-compile-command 'make lock' --upgrade
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-long check format lock clean
+
+help:  ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+$(RUN_STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Touchline needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(DEV_STAMP): $(RUN_STAMP) requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
+run: $(RUN_STAMP)  ## everything in one go on the embedded default, with the demo match
+	@$(BIN)/touchline up --demo
+
+check: $(DEV_STAMP)  ## what one runs before each commit: format, lint, types, imports, unit tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q -n 2 tests/unit --cov --cov-fail-under=100 --cov-report=term-missing:skip-covered
+
+format: $(DEV_STAMP)  ## write the code as the formatter wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: check $(DEV_STAMP)  ## everything, on real Kafka and PostgreSQL
+	$(BIN)/python -m tests.setup
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not long" tests/integration
+
+test-long: test  ## the long runs too
+	$(BIN)/python -m pytest -m long tests/integration
+
+lock: $(DEV_STAMP)  ## newest versions within the ranges into the lock files
+	$(BIN)/python -m pip install --quiet uv
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) --extra dev pyproject.toml -o requirements-dev.lock
+
+clean:  ## remove what was installed; data in .touchline stays
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,247 @@
+"""Messages as CloudEvents 1.0 in structured JSON, exactly as the contract spells them.
+
+Whatever the bytes of a record are, `decode` gives a message or raises MalformedRecord.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, NoReturn, TypeVar
+from uuid import UUID
+
+from adapters.wire import event_data, format_time, parse_time, placement_data
+from domain.bets import LONGEST_USER_ID, BetState, Market, Placement
+from domain.errors import InvalidValue, MalformedRecord
+from domain.events import Event, EventState
+from domain.log import BETS_STATE, EVENTS_TAXONOMY, NewRecord, Record
+from domain.messages import (
+    MESSAGE_TYPES,
+    SLICE_SIZE,
+    BetPlaced,
+    BetsStateChanged,
+    BetUpdated,
+    EventCreated,
+    EventUpdated,
+    Message,
+    SlicedBet,
+    event_of,
+    subject_of,
+)
+from domain.score import Score
+from domain.text import check_text
+
+CONTENT_TYPE = "application/cloudevents+json"
+_HEADERS = (("content-type", CONTENT_TYPE.encode()),)
+_SOURCES = {
+    EventCreated: "/touchline/events-api",
+    EventUpdated: "/touchline/events-api",
+    BetPlaced: "/touchline/bets-api",
+    BetUpdated: "/touchline/bets-api",
+    BetsStateChanged: "/touchline/bet-scorer",
+}
+Choice = TypeVar("Choice")
+_MOST_SAFE_INT = 2**31 - 1
+
+
+class CloudEventsCodec:
+    """Domain messages to records and back."""
+
+    def encode(self, message: Message) -> NewRecord:
+        body = {
+            "specversion": "1.0",
+            "id": str(message.id),
+            "source": _SOURCES[type(message)],
+            "type": MESSAGE_TYPES[type(message)],
+            "subject": str(subject_of(message)),
+            "time": format_time(message.time),
+            "data": _data(message),
+        }
+        if isinstance(message, BetsStateChanged):
+            topic, key = BETS_STATE, message.key
+        else:
+            topic, key = EVENTS_TAXONOMY, str(event_of(message))
+        value = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        return NewRecord(topic, key.encode(), value, _HEADERS)
+
+    def decode(self, record: Record) -> Message:
+        try:
+            return _message(record)
+        except MalformedRecord:
+            raise
+        except InvalidValue as invalid:
+            raise MalformedRecord(str(invalid)) from invalid
+        except (ValueError, RecursionError) as unreadable:
+            raise MalformedRecord(f"not JSON in UTF-8: {unreadable}") from unreadable
+
+
+def _data(message: Message) -> dict[str, object]:
+    match message:
+        case EventCreated(event=event) | EventUpdated(event=event):
+            return event_data(event)
+        case BetPlaced(placement=placement) | BetUpdated(placement=placement):
+            return placement_data(placement)
+        case BetsStateChanged():
+            return {
+                "eventId": str(message.event_id),
+                "event_version": message.event_version,
+                "market": message.market.value,
+                "state": message.state.value,
+                "bets": [{"id": str(bet.id), "userId": bet.user_id} for bet in message.bets],
+            }
+
+
+# Reading
+
+
+def _message(record: Record) -> Message:
+    if record.value is None:
+        raise MalformedRecord("the record has no value")
+    if record.key is None:
+        raise MalformedRecord("the record has no key")
+    body = _Fields("", json.loads(record.value.decode(), parse_constant=_not_json))
+    if body.text("specversion") != "1.0":
+        raise MalformedRecord('specversion: must be "1.0"')
+    body.text("source")
+    message = _of_type(record.source.topic, body, record.key)
+    if body.uuid("subject") != subject_of(message):
+        raise MalformedRecord("subject: must be the id that data names")
+    return message
+
+
+def _of_type(topic: str, body: "_Fields", key: bytes) -> Message:
+    kind, data = body.text("type"), body.fields("data")
+    message_id, time = body.uuid("id"), body.time("time")
+    message: Message
+    match topic, kind:
+        case "events.taxonomy", "event.created":
+            message = EventCreated(id=message_id, time=time, event=_event(data))
+        case "events.taxonomy", "event.updated":
+            message = EventUpdated(id=message_id, time=time, event=_event(data))
+        case "events.taxonomy", "bet.placed":
+            message = BetPlaced(id=message_id, time=time, placement=_placement(data))
+        case "events.taxonomy", "bet.updated":
+            message = BetUpdated(id=message_id, time=time, placement=_placement(data))
+        case "bets.state", "bets.state_changed":
+            return _bets_state_changed(message_id, time, data, key)
+        case _:
+            raise MalformedRecord(f"type: unknown on {topic}: {kind!r}")
+    if key != str(event_of(message)).encode():
+        raise MalformedRecord("the record's key is not its event's id")
+    return message
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise MalformedRecord(f"not JSON: {constant}")
+
+
+class _Fields:
+    """A JSON object whose members are read by name and type; errors name the member."""
+
+    __slots__ = ("_members", "_path")
+
+    def __init__(self, path: str, members: object) -> None:
+        if not isinstance(members, dict):
+            raise MalformedRecord(f"{path or 'the message'}: must be an object")
+        self._path = path
+        self._members: Mapping[str, Any] = members
+
+    def _name(self, name: str) -> str:
+        return f"{self._path}.{name}" if self._path else name
+
+    def _get(self, name: str, kind: type) -> Any:
+        value = self._members.get(name)
+        if type(value) is not kind:
+            shown = "missing" if name not in self._members else f"must be {_KINDS[kind]}"
+            raise MalformedRecord(f"{self._name(name)}: {shown}")
+        return value
+
+    def text(self, name: str) -> str:
+        value: str = self._get(name, str)
+        return value
+
+    def number(self, name: str) -> int:
+        value: int = self._get(name, int)
+        if not 1 <= value <= _MOST_SAFE_INT:
+            raise MalformedRecord(f"{self._name(name)}: must be from 1 to {_MOST_SAFE_INT}")
+        return value
+
+    def uuid(self, name: str) -> UUID:
+        text = self.text(name)
+        try:
+            value = UUID(text)
+        except ValueError as invalid:
+            raise MalformedRecord(f"{self._name(name)}: must be a UUID") from invalid
+        if str(value) != text.lower():
+            raise MalformedRecord(f"{self._name(name)}: must be a UUID with hyphens")
+        return value
+
+    def time(self, name: str) -> datetime:
+        return parse_time(self._name(name), self.text(name))
+
+    def choice(self, name: str, choices: Callable[[str], Choice]) -> Choice:
+        try:
+            return choices(self.text(name))
+        except ValueError as unknown:
+            raise MalformedRecord(f"{self._name(name)}: {unknown}") from unknown
+
+    def fields(self, name: str) -> "_Fields":
+        return _Fields(self._name(name), self._get(name, dict))
+
+    def items(self, name: str) -> "list[_Fields]":
+        value: list[object] = self._get(name, list)
+        return [_Fields(f"{self._name(name)}[{i}]", item) for i, item in enumerate(value)]
+
+
+_KINDS = {str: "text", int: "a whole number", dict: "an object", list: "a list"}
+
+
+def _event(data: _Fields) -> Event:
+    return Event(
+        id=data.uuid("id"),
+        type=data.text("type"),
+        team_1=data.text("team_1"),
+        team_2=data.text("team_2"),
+        event_date=data.time("event_date"),
+        score=Score.parse(data.text("score")),
+        state=data.choice("state", EventState),
+        version=data.number("version"),
+    )
+
+
+def _placement(data: _Fields) -> Placement:
+    return Placement(
+        id=data.uuid("id"),
+        date_created=data.time("date_created"),
+        user_id=data.text("userId"),
+        event_id=data.uuid("eventId"),
+        market=data.choice("market", Market),
+    )
+
+
+def _bets_state_changed(
+    message_id: UUID, time: datetime, data: _Fields, key: bytes
+) -> BetsStateChanged:
+    event_id, market = data.uuid("eventId"), data.choice("market", Market)
+    prefix = f"{event_id}:{market}:".encode()
+    number = key.removeprefix(prefix)
+    if not key.startswith(prefix) or not re.fullmatch(rb"0|[1-9][0-9]{0,8}", number):
+        raise MalformedRecord("the record's key is not EVENT:MARKET:N of its data")
+    bets = tuple(
+        SlicedBet(bet.uuid("id"), check_text("userId", bet.text("userId"), longest=LONGEST_USER_ID))
+        for bet in data.items("bets")
+    )
+    if not 1 <= len(bets) <= SLICE_SIZE:
+        raise MalformedRecord(f"data.bets: must be 1 to {SLICE_SIZE}")
+    if any(bets[i].id >= bets[i + 1].id for i in range(len(bets) - 1)):
+        raise MalformedRecord("data.bets: must be in rising order of their ids")
+    return BetsStateChanged(
+        id=message_id,
+        time=time,
+        event_id=event_id,
+        event_version=data.number("event_version"),
+        market=market,
+        state=data.choice("state", BetState),
+        number=int(number),
+        bets=bets,
+    )

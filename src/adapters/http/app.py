@@ -1,0 +1,108 @@
+"""What all servers share: the application frame, health, metrics, and common answers."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+
+from adapters.http import problems
+from adapters.http.bodies import StrictRoute
+from adapters.http.desk import Desk
+from adapters.http.openapi import RULES, DescribedApi, refusals
+from adapters.http.schemas import show_pending
+from domain.verdicts import Publication
+
+Health = Callable[[], dict[str, str]]
+"""Each dependency and how it is: `up`, or why not. May take a while: it is asked in a thread."""
+
+REQUIRED = "database"
+"""Without it a server is not ready; without the bus, reads go on."""
+
+
+class HeadAsGet:
+    """Routes a HEAD request as GET; the server sends the answer without its body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)
+
+
+def new_app(title: str, desk: Desk, *, health: Health, registry: CollectorRegistry) -> FastAPI:
+    """An application that opens and closes the desk, and answers every error as a problem."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        desk.open()
+        yield
+        desk.close()
+
+    app = health_app(title, health=health, registry=registry, lifespan=lifespan)
+    app.description = RULES
+    return app
+
+
+def health_app(
+    title: str,
+    *,
+    health: Health,
+    registry: CollectorRegistry,
+    lifespan: Lifespan[FastAPI] | None = None,
+) -> FastAPI:
+    """An application with `/livez`, `/readyz` and `/metrics`: all that a consumer serves."""
+    app = DescribedApi(title=title, lifespan=lifespan, redirect_slashes=False, redoc_url=None)
+    app.add_middleware(HeadAsGet)
+    problems.install(app)
+    app.include_router(_health_routes(health, registry))
+    return app
+
+
+def _health_routes(health: Health, registry: CollectorRegistry) -> APIRouter:
+    router = APIRouter(tags=["health"], route_class=StrictRoute)
+
+    @router.get("/livez", responses=refusals())
+    def livez() -> dict[str, str]:
+        """The process is there."""
+        return {"status": "ok"}
+
+    @router.get(
+        "/readyz",
+        response_model=dict[str, str],
+        responses=refusals()
+        | {503: {"description": "Not ready, and why.", "model": dict[str, str]}},
+    )
+    def readyz() -> Response:
+        """Each dependency with its reason."""
+        found = health()
+        ready = found.get(REQUIRED) == "up" and found.get("consumer", "up") == "up"
+        body = {"status": "ok" if ready else "unavailable", **found}
+        return JSONResponse(body, 200 if ready else 503)
+
+    @router.get("/metrics", response_class=PlainTextResponse, responses=refusals())
+    def metrics() -> Response:
+        """Prometheus text."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def json_response(
+    content: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(body, status, media_type="application/json", headers=headers)
+
+
+def pending(publication: Publication, location: str, *, respond_async: bool) -> Response:
+    """202: published, not yet decided."""
+    headers = {"Location": location, "Retry-After": "1"}
+    if respond_async:
+        headers["Preference-Applied"] = "respond-async"
+    return json_response(show_pending(publication), 202, headers)

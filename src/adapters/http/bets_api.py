@@ -1,0 +1,179 @@
+"""The bets API: the players' side."""
+
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from fastapi import APIRouter, FastAPI, Query, Response
+from prometheus_client import CollectorRegistry
+
+from adapters.http.app import Health, json_response, new_app, pending
+from adapters.http.bodies import StrictRoute
+from adapters.http.desk import Desk
+from adapters.http.headers import IdempotencyKey, RespondAsync
+from adapters.http.openapi import giving, refusals, taking, undecided
+from adapters.http.paging import PageQuery, page_of
+from adapters.http.schemas import (
+    BetChanges,
+    BetHistory,
+    BetPage,
+    EventTally,
+    NewBet,
+    PendingBet,
+    ShownBet,
+    UserText,
+    show_bet,
+    show_change,
+)
+from domain.bets import Bet, BetState, Market, Placement
+from domain.history import BetChange, bet_history
+from domain.identity import bet_id_of_key
+from domain.messages import subject_of
+from domain.ports import UnitOfWork
+from domain.records import Cursor
+from domain.requests import delete_bet, get_bet, get_event, place_bet, update_bet
+from domain.verdicts import Publication
+
+
+class BetsQuery(PageQuery):
+    """Filters of the list of bets."""
+
+    items: ClassVar[str] = "bets"
+    userId: UserText | None = None  # noqa: N815 - the brief's name
+    eventId: UUID | None = None  # noqa: N815 - the brief's name
+    market: Market | None = None
+    state: BetState | None = None
+
+
+def create_bets_api(desk: Desk, *, health: Health, registry: CollectorRegistry) -> FastAPI:
+    app = new_app("Touchline bets", desk, health=health, registry=registry)
+    app.include_router(_routes(desk))
+    app.include_router(_tally_routes(desk))
+    return app
+
+
+def _answer(bet: Bet | Publication, *, status: int, respond_async: bool) -> Response:
+    """What was decided on a request, or 202."""
+    if isinstance(bet, Publication):
+        location = f"/bets/{subject_of(bet.message)}"
+        return pending(bet, location, respond_async=respond_async)
+    headers = {"Location": f"/bets/{bet.id}"} if status == 201 else None
+    return json_response(show_bet(bet), status, headers)
+
+
+def _routes(desk: Desk) -> APIRouter:
+    router = APIRouter(prefix="/bets", tags=["bets"], route_class=StrictRoute)
+
+    @router.post(
+        "",
+        status_code=201,
+        response_model=ShownBet,
+        responses=giving(201, "Location") | undecided(PendingBet) | refusals(404, 409, 415),
+        openapi_extra=taking("Idempotency-Key", "Prefer"),
+    )
+    async def post_bet(body: NewBet, key: IdempotencyKey, respond_async: RespondAsync) -> Response:
+        """Place a bet."""
+        keyed_id = (
+            None
+            if key is None
+            else bet_id_of_key(user_id=body.userId, event_id=body.eventId, key=key)
+        )
+        bet = await desk.submit(
+            lambda uow, stamp: place_bet(
+                uow,
+                Placement(
+                    id=keyed_id or stamp.new_id,
+                    date_created=stamp.now,
+                    user_id=body.userId,
+                    event_id=body.eventId,
+                    market=body.market,
+                ),
+                keyed=keyed_id is not None,
+                message_id=stamp.message_id,
+                now=stamp.now,
+            ),
+            respond_async=respond_async,
+        )
+        return _answer(bet, status=201, respond_async=respond_async)
+
+    @router.get("", response_model=BetPage, responses=refusals())
+    async def get_bets(query: Annotated[BetsQuery, Query()]) -> Response:
+        """Bets, newest first."""
+        bets = await desk.read(
+            lambda uow: uow.bets.page(
+                user_id=query.userId,
+                event_id=query.eventId,
+                market=query.market,
+                state=query.state,
+                after=query.after,
+                most=query.limit + 1,
+            )
+        )
+        page = page_of(
+            bets,
+            query,
+            cursor=lambda bet: Cursor(bet.placement.date_created, bet.id),
+            show=show_bet,
+        )
+        return json_response(page)
+
+    @router.get("/{bet_id}", response_model=ShownBet, responses=refusals(404))
+    async def get_one(bet_id: UUID) -> Response:
+        """One bet; 404 `bet-refused` with the reason for one that was refused."""
+        return json_response(show_bet(await desk.read(lambda uow: get_bet(uow, bet_id))))
+
+    @router.patch(
+        "/{bet_id}",
+        response_model=ShownBet,
+        responses=undecided(PendingBet) | refusals(404, 409, 415),
+        openapi_extra=taking("Prefer"),
+    )
+    async def patch_bet(bet_id: UUID, body: BetChanges, respond_async: RespondAsync) -> Response:
+        """Give a bet to another user; market and state can't be changed."""
+        bet = await desk.submit(
+            lambda uow, stamp: update_bet(
+                uow, bet_id, body.userId, message_id=stamp.message_id, now=stamp.now
+            ),
+            respond_async=respond_async,
+        )
+        return _answer(bet, status=200, respond_async=respond_async)
+
+    @router.delete("/{bet_id}", status_code=204, responses=refusals(404, 409))
+    async def delete(bet_id: UUID) -> Response:
+        """Withdraw a bet while its event is created."""
+        await desk.write(lambda uow: delete_bet(uow, bet_id))
+        return Response(status_code=204)
+
+    @router.get("/{bet_id}/history", response_model=BetHistory, responses=refusals(404))
+    async def get_history(bet_id: UUID) -> Response:
+        """Each change of the bet's state with what caused it, oldest first."""
+
+        def query(uow: UnitOfWork) -> list[BetChange]:
+            bet = get_bet(uow, bet_id)
+            versions = uow.event_versions.history(bet.event_id)
+            return list(bet_history(bet, versions, uow.logs.generations()))
+
+        changes = await desk.read(query)
+        return json_response({"items": [show_change(change) for change in changes]})
+
+    return router
+
+
+def _tally_routes(desk: Desk) -> APIRouter:
+    router = APIRouter(prefix="/events", tags=["bets"], route_class=StrictRoute)
+
+    @router.get("/{event_id}/tally", response_model=EventTally, responses=refusals(404))
+    async def get_tally(event_id: UUID) -> Response:
+        """How many of the event's bets stand how, by market."""
+
+        def query(uow: UnitOfWork) -> dict[str, object]:
+            event = get_event(uow, event_id)
+            tally = uow.bets.tally(event_id)
+            markets = {
+                market.value: {state.value: tally.get((market, state), 0) for state in BetState}
+                for market in Market
+            }
+            return {"event_version": event.version, "markets": markets}
+
+        return json_response(await desk.read(query))
+
+    return router

@@ -1,0 +1,165 @@
+"""The events API: the company's side."""
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from prometheus_client import CollectorRegistry
+from pydantic import Field
+
+from adapters.http.app import Health, json_response, new_app, pending
+from adapters.http.bodies import StrictRoute
+from adapters.http.desk import Desk
+from adapters.http.headers import IdempotencyKey, IfMatch, RespondAsync, entity_tag, is_known
+from adapters.http.openapi import giving, refusals, taking, undecided
+from adapters.http.paging import PageQuery, page_of
+from adapters.http.schemas import (
+    EventChanges,
+    EventHistory,
+    EventPage,
+    NewEvent,
+    PendingEvent,
+    ShownEvent,
+    TeamText,
+    TypeText,
+    show_event,
+    show_version,
+)
+from domain.events import Event, EventState
+from domain.identity import event_id_of_key
+from domain.messages import subject_of
+from domain.ports import UnitOfWork
+from domain.records import Cursor, EventVersion
+from domain.requests import create_event, delete_event, get_event, update_event
+from domain.text import fold
+from domain.verdicts import Publication
+
+
+class EventsQuery(PageQuery):
+    """Filters of the list of events."""
+
+    items: ClassVar[str] = "events"
+    state: EventState | None = None
+    type: TypeText | None = None
+    team: TeamText | None = Field(default=None, description="Either side, case-folded.")
+
+
+def create_events_api(desk: Desk, *, health: Health, registry: CollectorRegistry) -> FastAPI:
+    app = new_app("Touchline events", desk, health=health, registry=registry)
+    app.include_router(_routes(desk))
+    return app
+
+
+def _answer(event: Event | Publication, *, status: int, respond_async: bool) -> Response:
+    """What was decided on a request, or 202."""
+    if isinstance(event, Publication):
+        location = f"/events/{subject_of(event.message)}"
+        return pending(event, location, respond_async=respond_async)
+    headers = {"ETag": entity_tag(event.version)}
+    if status == 201:
+        headers["Location"] = f"/events/{event.id}"
+    return json_response(show_event(event), status, headers)
+
+
+def _routes(desk: Desk) -> APIRouter:
+    router = APIRouter(prefix="/events", tags=["events"], route_class=StrictRoute)
+
+    @router.post(
+        "",
+        status_code=201,
+        response_model=ShownEvent,
+        responses=giving(201, "ETag", "Location") | undecided(PendingEvent) | refusals(409, 415),
+        openapi_extra=taking("Idempotency-Key", "Prefer"),
+    )
+    async def post_event(
+        body: NewEvent, key: IdempotencyKey, respond_async: RespondAsync
+    ) -> Response:
+        """Create an event."""
+        event = await desk.submit(
+            lambda uow, stamp: create_event(
+                uow,
+                body.event(event_id_of_key(key) if key is not None else stamp.new_id),
+                keyed=key is not None,
+                message_id=stamp.message_id,
+                now=stamp.now,
+            ),
+            respond_async=respond_async,
+        )
+        return _answer(event, status=201, respond_async=respond_async)
+
+    @router.get("", response_model=EventPage, responses=refusals())
+    async def get_events(query: Annotated[EventsQuery, Query()]) -> Response:
+        """Events, newest first."""
+        events = await desk.read(
+            lambda uow: uow.events.page(
+                state=query.state,
+                type=query.type,
+                team=None if query.team is None else fold(query.team),
+                after=query.after,
+                most=query.limit + 1,
+            )
+        )
+        page = page_of(
+            events,
+            query,
+            cursor=lambda stored: Cursor(stored.created_at, stored.event.id),
+            show=lambda stored: show_event(stored.event),
+        )
+        return json_response(page)
+
+    @router.get(
+        "/{event_id}",
+        response_model=ShownEvent,
+        responses=giving(200, "ETag") | giving(304, "ETag") | refusals(404),
+        openapi_extra=taking("If-None-Match"),
+    )
+    async def get_one(event_id: UUID, request: Request) -> Response:
+        """One event; 304 when If-None-Match names its version."""
+        event = await desk.read(lambda uow: get_event(uow, event_id))
+        headers = {"ETag": entity_tag(event.version)}
+        if is_known(request, event.version):
+            return Response(status_code=304, headers=headers)
+        return json_response(show_event(event), headers=headers)
+
+    @router.patch(
+        "/{event_id}",
+        response_model=ShownEvent,
+        responses=giving(200, "ETag") | undecided(PendingEvent) | refusals(404, 409, 412, 415),
+        openapi_extra=taking("If-Match", "Prefer"),
+    )
+    async def patch_event(
+        event_id: UUID, body: EventChanges, expected: IfMatch, respond_async: RespondAsync
+    ) -> Response:
+        """Rename, kick off, change the score, finish."""
+        event = await desk.submit(
+            lambda uow, stamp: update_event(
+                uow,
+                event_id,
+                body.patch(),
+                expected_versions=expected,
+                message_id=stamp.message_id,
+                now=stamp.now,
+            ),
+            respond_async=respond_async,
+        )
+        return _answer(event, status=200, respond_async=respond_async)
+
+    @router.delete("/{event_id}", status_code=204, responses=refusals(404, 409))
+    async def delete(event_id: UUID) -> Response:
+        """Delete an event that has no bets."""
+        await desk.write(lambda uow: delete_event(uow, event_id))
+        return Response(status_code=204)
+
+    @router.get("/{event_id}/history", response_model=EventHistory, responses=refusals(404))
+    async def get_history(event_id: UUID) -> Response:
+        """Every version of the event, oldest first."""
+
+        def query(uow: UnitOfWork) -> Sequence[EventVersion]:
+            get_event(uow, event_id)
+            return uow.event_versions.history(event_id)
+
+        versions = await desk.read(query)
+        return json_response({"items": [show_version(version) for version in versions]})
+
+    return router

@@ -1,0 +1,108 @@
+"""What OpenAPI says of a server that FastAPI doesn't find by itself: problems and headers."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from adapters.http.problems import CONTENT_TYPE
+from adapters.http.schemas import Problem
+
+Responses = dict[int | str, dict[str, Any]]
+"""What OpenAPI says of a route's answers, by status."""
+
+RULES = """
+Errors are `application/problem+json` (RFC 9457); `type` is `/problems/CODE`, and clients decide by
+that. Times are RFC 3339, with an offset in what you send, in UTC in what you get.
+
+Unknown or repeated fields and query parameters are refused. A body is JSON in UTF-8 and at most
+64 KiB. `HEAD` is answered wherever `GET` is; `405` names in `Allow` what a path serves.
+
+Lists are newest first. `next` of a page is the `cursor` of the one after it, and stable while rows
+are added; it is `null` at the end.
+"""
+"""What holds for every route of the two servers, at the head of their `/docs`."""
+
+_REF = "#/components/schemas/{model}"
+
+_MEANINGS = {
+    404: "It is not there.",
+    409: "The rules don't allow it now.",
+    412: "The event is at another version.",
+    413: "The body is over 64 KiB.",
+    415: "The body is not JSON.",
+    422: "A part of the request is not allowed; `errors` names it.",
+    500: "Our fault.",
+    503: "Kafka or PostgreSQL is away; retry.",
+}
+
+_TAKEN = {
+    "Idempotency-Key": "1 to 255 visible ASCII characters: the same key again, the same answer.",
+    "If-Match": 'The versions that you expect, such as `"3"`; 412 when it is at another one.',
+    "If-None-Match": "The versions that you have; 304 when it is at one of them.",
+    "Prefer": "`respond-async`: don't wait for the decision, answer 202.",
+}
+_GIVEN = {
+    "ETag": "Its version, in quotes.",
+    "Location": "Where it is, or will be.",
+    "Preference-Applied": "`respond-async`, if that was preferred.",
+    "Retry-After": "Seconds.",
+}
+
+
+class DescribedApi(FastAPI):
+    """An application whose document has the schema of problems."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if Problem.__name__ not in schemas:
+            problem = Problem.model_json_schema(ref_template=_REF)
+            schemas |= problem.pop("$defs") | {Problem.__name__: problem}
+        return document
+
+
+def refusals(*statuses: int) -> Responses:
+    """The problems that a route may answer: these, and those that every route may."""
+    content = {CONTENT_TYPE: {"schema": {"$ref": _REF.format(model=Problem.__name__)}}}
+    described: Responses = {
+        status: {"description": _MEANINGS[status], "content": content}
+        for status in sorted({*statuses, 413, 422, 500, 503})
+    }
+    described[503] |= _headers("Retry-After")
+    return described
+
+
+def undecided(model: type[BaseModel]) -> Responses:
+    """202."""
+    headers = _headers("Location", "Preference-Applied", "Retry-After")
+    return {202: {"model": model, "description": "Published, not yet decided."} | headers}
+
+
+def giving(status: int, *headers: str) -> Responses:
+    """The headers that come with a status."""
+    return {status: _headers(*headers)}
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {
+        "headers": {
+            name: {"description": _GIVEN[name], "schema": {"type": "string"}} for name in names
+        }
+    }
+
+
+def taking(*names: str) -> dict[str, Any]:
+    """The `openapi_extra` of a route that understands these request headers."""
+    return {
+        "parameters": [
+            {
+                "name": name,
+                "in": "header",
+                "required": False,
+                "description": _TAKEN[name],
+                "schema": {"type": "string"},
+            }
+            for name in names
+        ]
+    }

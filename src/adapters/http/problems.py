@@ -1,0 +1,166 @@
+"""Errors as application/problem+json (RFC 9457): one table chooses every status."""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPMethod, HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import Match
+
+from domain.errors import (
+    BetDeleted,
+    BetNotFound,
+    BetRefused,
+    EventConflict,
+    EventDeleted,
+    EventHasBets,
+    EventNotFound,
+    EventNotOpen,
+    FieldFrozen,
+    IdempotencyKeyReused,
+    IllegalTransition,
+    InvalidValue,
+    Misconfigured,
+    RuleBroken,
+    ScoreNotAllowed,
+    Unavailable,
+    VersionMismatch,
+)
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER = {"Retry-After": "1"}
+
+STATUSES: Mapping[type[RuleBroken], int] = {
+    InvalidValue: 422,
+    EventNotFound: 404,
+    BetNotFound: 404,
+    BetRefused: 404,
+    VersionMismatch: 412,
+    EventConflict: 409,
+    IllegalTransition: 409,
+    FieldFrozen: 409,
+    ScoreNotAllowed: 409,
+    EventNotOpen: 409,
+    EventHasBets: 409,
+    BetDeleted: 409,
+    EventDeleted: 409,
+    IdempotencyKeyReused: 422,
+}
+"""The status of each broken rule; its code is the error's own."""
+
+_OF_STATUS = {
+    400: "validation-error",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "body-too-large",
+    415: "unsupported-media-type",
+    422: "validation-error",
+}
+"""What the framework itself refuses, by status."""
+
+
+class BadRequest(Exception):
+    """A part of the request that is not as the contract says; answered as validation-error."""
+
+    def __init__(self, *errors: tuple[Sequence[str | int], str]) -> None:
+        super().__init__(errors)
+        self.errors = [{"loc": list(loc), "msg": msg} for loc, msg in errors]
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **members: object,
+) -> Response:
+    """A problem document. ASCII only: what a client sent may hold lone surrogates."""
+    title = code.replace("-", " ").capitalize()
+    body = {"type": f"/problems/{code}", "title": title, "status": status, "detail": detail}
+    content = json.dumps(body | members).encode()
+    return Response(content, status, media_type=CONTENT_TYPE, headers=headers)
+
+
+def broken_rule(error: RuleBroken) -> Response:
+    members: dict[str, Any] = dict(error.details())
+    if isinstance(error, InvalidValue):
+        members["errors"] = [{"loc": ["body", error.field], "msg": error.problem}]
+    return problem(STATUSES[type(error)], error.code, str(error), **members)
+
+
+def invalid(errors: Sequence[Mapping[str, Any]]) -> Response:
+    named = [
+        {"loc": list(error["loc"]), "msg": str(error["msg"]).removeprefix("Value error, ")}
+        for error in errors
+    ]
+    detail = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in named)
+    return problem(422, "validation-error", detail, errors=named)
+
+
+def unavailable(detail: str) -> Response:
+    return problem(503, "unavailable", detail, headers=RETRY_AFTER)
+
+
+def _framework(request: Request, error: HTTPException) -> Response:
+    if error.status_code in {400, 422}:
+        return invalid([{"loc": ["body"], "msg": "must be JSON in UTF-8"}])
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    code = _OF_STATUS.get(error.status_code, "internal-error")
+    phrase = HTTPStatus(error.status_code).phrase
+    detail = phrase if error.detail == phrase else f"{phrase}: {error.detail}"
+    return problem(error.status_code, code, detail, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """All methods of the path: the framework names only those of the first route that has it."""
+    found = [
+        method
+        for method in HTTPMethod
+        for route in request.app.routes
+        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+    ]
+    if HTTPMethod.GET in found:
+        found.append(HTTPMethod.HEAD)
+    return ", ".join(sorted(set(found)))
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of `app` be answered as a problem."""
+
+    @app.exception_handler(RuleBroken)
+    async def rule_broken(request: Request, error: RuleBroken) -> Response:
+        return broken_rule(error)
+
+    @app.exception_handler(BadRequest)
+    async def bad_request(request: Request, error: BadRequest) -> Response:
+        return invalid(error.errors)
+
+    @app.exception_handler(RequestValidationError)
+    async def validation(request: Request, error: RequestValidationError) -> Response:
+        return invalid(error.errors())
+
+    @app.exception_handler(Unavailable)
+    async def away(request: Request, error: Unavailable) -> Response:
+        return unavailable(str(error))
+
+    @app.exception_handler(Misconfigured)
+    async def misconfigured(request: Request, error: Misconfigured) -> Response:
+        return unavailable(str(error))
+
+    @app.exception_handler(HTTPException)
+    async def framework(request: Request, error: HTTPException) -> Response:
+        return _framework(request, error)
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        return invalid([{"loc": ["body"], "msg": "ended early"}])
+
+    @app.exception_handler(Exception)
+    async def internal(request: Request, error: Exception) -> Response:
+        return problem(500, "internal-error", "something went wrong on our side; it is logged")

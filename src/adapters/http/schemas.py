@@ -1,0 +1,264 @@
+"""The bodies that clients send and get, as OpenAPI describes them; rules come from the domain."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from adapters.wire import event_data, format_time, parse_time, placement_data
+from domain.bets import LONGEST_USER_ID, Bet, BetState, Market, check_user_id
+from domain.errors import InvalidValue
+from domain.events import LONGEST_TEAM, LONGEST_TYPE, Event, EventPatch, EventState
+from domain.history import BetChange
+from domain.messages import EventCreated, EventUpdated
+from domain.records import EventVersion
+from domain.score import Score
+from domain.text import check_text
+from domain.verdicts import Publication
+
+
+def _by(check: Callable[[str], object]) -> AfterValidator:
+    """Validate with a check of the domain, and let its words be the message."""
+
+    def validate(value: str) -> str:
+        try:
+            check(value)
+        except InvalidValue as invalid:
+            raise ValueError(invalid.problem) from invalid
+        return value
+
+    return AfterValidator(validate)
+
+
+def _lengths(longest: int) -> Any:
+    return Field(json_schema_extra={"minLength": 1, "maxLength": longest})
+
+
+TypeText = Annotated[
+    str, _by(partial(check_text, "type", longest=LONGEST_TYPE)), _lengths(LONGEST_TYPE)
+]
+TeamText = Annotated[
+    str, _by(partial(check_text, "team", longest=LONGEST_TEAM)), _lengths(LONGEST_TEAM)
+]
+UserText = Annotated[str, _by(check_user_id), _lengths(LONGEST_USER_ID)]
+ScoreText = Annotated[
+    str,
+    _by(Score.parse),
+    Field(json_schema_extra={"pattern": "^(0|[1-9][0-9]{0,2})-(0|[1-9][0-9]{0,2})$"}),
+]
+TimeText = Annotated[
+    str,
+    _by(partial(parse_time, "event_date")),
+    Field(json_schema_extra={"format": "date-time"}),
+]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewEvent(_Body):
+    """An event to be created."""
+
+    type: TypeText
+    team_1: TeamText
+    team_2: TeamText
+    event_date: TimeText
+    score: Literal["0-0"] = "0-0"
+    state: Literal["created"] = "created"
+
+    def event(self, event_id: UUID) -> Event:
+        return Event(
+            id=event_id,
+            type=self.type,
+            team_1=self.team_1,
+            team_2=self.team_2,
+            event_date=parse_time("event_date", self.event_date),
+        )
+
+
+_ABSENT: Any = Field(default=None)
+"""Absent is not null: a default that is no value of the type, and null is refused as any other."""
+
+
+class EventChanges(_Body):
+    """What shall change; at least one field."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
+
+    state: EventState = _ABSENT
+    score: ScoreText = _ABSENT
+    type: TypeText = _ABSENT
+    team_1: TeamText = _ABSENT
+    team_2: TeamText = _ABSENT
+    event_date: TimeText = _ABSENT
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "EventChanges":
+        if not self.model_fields_set:
+            raise ValueError("name at least one field to change")
+        return self
+
+    def patch(self) -> EventPatch:
+        named: dict[str, Any] = self.model_dump(exclude_unset=True)
+        if "score" in named:
+            named["score"] = Score.parse(named["score"])
+        if "event_date" in named:
+            named["event_date"] = parse_time("event_date", named["event_date"])
+        return EventPatch(**named)
+
+
+class NewBet(_Body):
+    """A bet to be placed."""
+
+    userId: UserText  # noqa: N815 - the brief's name
+    eventId: UUID  # noqa: N815 - the brief's name
+    market: Market
+
+
+class BetChanges(_Body):
+    """What of a bet can change from outside: its user, and nothing else."""
+
+    userId: UserText  # noqa: N815 - the brief's name
+
+
+# Shown
+
+
+class ShownEvent(BaseModel):
+    id: UUID
+    type: str
+    team_1: str
+    team_2: str
+    event_date: str = Field(json_schema_extra={"format": "date-time"})
+    score: str
+    state: EventState
+    version: int
+
+
+class ShownBet(BaseModel):
+    id: UUID
+    date_created: str = Field(json_schema_extra={"format": "date-time"})
+    userId: str  # noqa: N815 - the brief's name
+    eventId: UUID  # noqa: N815 - the brief's name
+    market: Market
+    state: BetState
+    event_version: int
+
+
+class PendingEvent(ShownEvent):
+    message_id: UUID
+
+
+class PendingBet(ShownBet):
+    message_id: UUID
+
+
+class EventPage(BaseModel):
+    items: list[ShownEvent]
+    next: str | None
+
+
+class BetPage(BaseModel):
+    items: list[ShownBet]
+    next: str | None
+
+
+class ShownVersion(BaseModel):
+    version: int
+    state: EventState
+    score: str
+    at: str = Field(json_schema_extra={"format": "date-time"})
+    message_id: UUID
+
+
+class EventHistory(BaseModel):
+    items: list[ShownVersion]
+
+
+class ShownChange(BaseModel):
+    event_version: int
+    event_state: EventState
+    score: str
+    state: BetState
+    at: str = Field(json_schema_extra={"format": "date-time"})
+
+
+class BetHistory(BaseModel):
+    items: list[ShownChange]
+
+
+class MarketTally(BaseModel):
+    none: int
+    winning: int
+    losing: int
+    win: int
+    lose: int
+
+
+class EventTally(BaseModel):
+    event_version: int
+    markets: dict[Market, MarketTally]
+
+
+class ProblemError(BaseModel):
+    loc: list[str | int]
+    msg: str
+
+
+class Problem(BaseModel):
+    """RFC 9457; more members where the code has them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemError] = Field(default=[])
+
+
+def show_event(event: Event) -> dict[str, object]:
+    return event_data(event)
+
+
+def show_bet(bet: Bet) -> dict[str, object]:
+    return placement_data(bet.placement) | {
+        "state": bet.state.value,
+        "event_version": bet.event_version,
+    }
+
+
+def show_pending(publication: Publication) -> dict[str, object]:
+    """The resource as it was asked for, and the message that the history will name."""
+    message = publication.message
+    if isinstance(message, EventCreated | EventUpdated):
+        shown = event_data(message.event)
+    else:
+        shown = placement_data(message.placement) | {
+            "state": BetState.NONE.value,
+            "event_version": publication.event_version,
+        }
+    return shown | {"message_id": str(message.id)}
+
+
+def show_version(version: EventVersion) -> dict[str, object]:
+    return {
+        "version": version.version,
+        "state": version.state.value,
+        "score": str(version.score),
+        "at": format_time(version.at),
+        "message_id": str(version.message_id),
+    }
+
+
+def show_change(change: BetChange) -> dict[str, object]:
+    return {
+        "event_version": change.event_version,
+        "event_state": change.event_state.value,
+        "score": str(change.score),
+        "state": change.state.value,
+        "at": format_time(change.at),
+    }

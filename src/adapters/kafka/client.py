@@ -1,0 +1,166 @@
+"""kafka-python's network client, made to know a topic's incarnations.
+
+kafka-python 3.0.12 fetches by topic name, so that it goes on reading, at the same offsets, when a
+topic was deleted and created anew. Kafka can fetch by topic id (Fetch version 13, KIP-516): the
+client here does, and the broker itself refuses to answer from another incarnation.
+"""
+
+import time
+from collections.abc import Collection, Mapping
+from functools import partial
+from socket import socket
+from threading import Event
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from kafka import errors as kafka_errors
+from kafka.future import Future
+from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
+from kafka.protocol.consumer import FetchRequest
+from kafka.protocol.metadata import MetadataRequest
+
+FETCH_BY_TOPIC_ID = 13
+"""The version of the Fetch request that names topics by id."""
+
+METADATA_WITH_TOPIC_ID = 10
+
+REFUSED_FETCH_SECONDS = 0.1
+"""How long the answer is held back when a fetch was refused: kafka-python asks again at once."""
+
+
+ASK_AGAIN_SECONDS = 0.05
+
+
+DIRECT = "direct"
+"""The scheme of what kafka-python takes for a proxy: none, but sockets of our own."""
+
+
+class Topic(NamedTuple):
+    """What the cluster says of a topic right now."""
+
+    log_id: UUID
+    partitions: int
+
+
+class TouchlineClient(KafkaNetClient):  # type: ignore[misc]  # kafka-python is untyped
+    """A client that never lets the broker create topics."""
+
+    def __init__(self, **configs: Any) -> None:
+        super().__init__(**configs)
+        # The clients' setting of this name doesn't get here.
+        self.cluster.config["allow_auto_create_topics"] = False
+
+    def answers(self, *, within: float) -> bool:
+        """Whether some broker answers now. Another thread must be running the network."""
+        deadline = time.monotonic() + within
+        while (left := deadline - time.monotonic()) > 0:
+            ended = Event()
+            try:
+                answer = self._manager.call_soon(self._ask)
+            except RuntimeError:  # it was closed meanwhile
+                return False
+            answer.add_both(lambda _, ended=ended: ended.set())
+            if ended.wait(left) and answer.succeeded():
+                return True
+            time.sleep(min(left, ASK_AGAIN_SECONDS))
+        return False
+
+    def _ask(self) -> Any:
+        return self._manager.send(MetadataRequest(topics=MetadataRequest.NO_TOPICS, min_version=1))
+
+
+class LogClient(TouchlineClient):
+    """A client that fetches from the given incarnations of topics only."""
+
+    def __init__(self, log_ids: Mapping[str, UUID], **configs: Any) -> None:
+        """`log_ids` may be filled later, before the first fetch."""
+        net = NetworkSelector(**configs)
+        manager = _FetchByTopicId(net, log_ids, **configs)
+        super().__init__(net=net, manager=manager, **configs)
+
+    def describe(self, topics: Collection[str], *, timeout: float) -> dict[str, Topic]:
+        """Ask the cluster, now; a topic that does not exist is left out. Raises KafkaError."""
+        described: dict[str, Topic] = self._manager.run(self._describe, topics, timeout * 1000)
+        return described
+
+    def learn(self, topics: Collection[str], *, timeout: float) -> None:
+        """Return once the cached picture of the cluster has these topics. Raises KafkaError."""
+        deadline = time.monotonic() + timeout
+        while any(self.cluster.partitions_for_topic(topic) is None for topic in topics):
+            left = max(0.0, deadline - time.monotonic())
+            try:
+                self._manager.run(
+                    self._manager.wait_for, self.cluster.request_update(), left * 1000
+                )
+            except kafka_errors.RetriableError:  # brokers learn of a new topic one by one
+                if not left:
+                    raise
+                time.sleep(min(left, ASK_AGAIN_SECONDS))
+
+    async def _describe(self, topics: Collection[str], patience_ms: float) -> dict[str, Topic]:
+        request = MetadataRequest(
+            topics=[MetadataRequest.MetadataRequestTopic(name=topic) for topic in topics],
+            allow_auto_topic_creation=False,
+            min_version=METADATA_WITH_TOPIC_ID,
+        )
+        response = await self._manager.wait_for(self._manager.send(request), patience_ms)
+        described = {}
+        for topic in response.topics:
+            error = kafka_errors.for_code(topic.error_code)
+            if error is kafka_errors.NoError:
+                described[topic.name] = Topic(topic.topic_id, len(topic.partitions))
+            elif error is not kafka_errors.UnknownTopicOrPartitionError:
+                raise error(topic.name)
+        return described
+
+
+class _ClosedWhenRefused(KafkaNetSocket):  # type: ignore[misc]  # kafka-python is untyped
+    """kafka-python leaves a socket that got no connection to the garbage collector."""
+
+    SCHEMES = (DIRECT,)
+
+    async def sock_connect(self, net: Any, sock: socket, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().sock_connect(net, sock, *args, **kwargs)
+        except BaseException:
+            sock.close()
+            raise
+
+
+class _FetchByTopicId(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python is untyped
+    """Rewrites fetches on their way out, and their answers on the way back."""
+
+    def __init__(self, net: Any, log_ids: Mapping[str, UUID], **configs: Any) -> None:
+        super().__init__(net, **configs)
+        self._log_ids = log_ids
+
+    def send(
+        self, request: Any, node_id: Any = None, request_timeout_ms: float | None = None
+    ) -> Any:
+        if isinstance(request, FetchRequest):
+            return self._fetch(request, node_id, request_timeout_ms)
+        return super().send(request, node_id, request_timeout_ms)
+
+    def _fetch(self, request: Any, node_id: Any, request_timeout_ms: float | None) -> Any:
+        for topic in (*request.topics, *request.forgotten_topics_data):
+            topic.topic_id = self._log_ids[topic.topic]
+        request._min_version = request._max_version = FETCH_BY_TOPIC_ID  # noqa: SLF001
+        delivered = Future()
+        answered = super().send(request, node_id, request_timeout_ms)
+        answered.add_callback(partial(self._deliver, delivered))
+        answered.add_errback(delivered.failure)
+        return delivered
+
+    def _deliver(self, delivered: Any, response: Any) -> None:
+        names = {log_id: name for name, log_id in self._log_ids.items()}
+        refused = response.error_code != 0
+        for topic in response.responses:
+            topic.topic = names[topic.topic_id]
+            refused = refused or any(partition.error_code for partition in topic.partitions)
+        if refused:
+            self._net.call_later(REFUSED_FETCH_SECONDS, lambda: delivered.success(response))
+        else:
+            delivered.success(response)

@@ -1,0 +1,273 @@
+"""Publishing: a record is acknowledged in time, or given up and never sent later.
+
+kafka-python 3.0.12 keeps neither promise alone. A batch is not given up while its producer waits
+for its id; a producer that gave up a batch it had sent stays without an id for ever; and closing a
+producer that holds unsent records leaves it running, and sending. So each producer is watched from
+outside, and the first record that fails or takes too long ends it, with all it has not got
+acknowledged: order is kept, and nothing can be sent later. Another producer takes over.
+"""
+
+import logging
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from threading import Event, RLock, Thread
+from time import monotonic
+from typing import Any, NamedTuple
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.serializer import Serializer
+
+from adapters.kafka.client import TouchlineClient
+from adapters.kafka.errors import translated
+from adapters.kafka.settings import KafkaSettings
+from domain.errors import BusUnavailable, Misconfigured
+from domain.log import NewRecord, Placed
+
+NEWEST_KAFKA = (4, 3)
+"""The newest release that kafka-python 3.0.12 knows; it speaks to older ones as they need it. To
+name one lets a producer begin while no broker can be asked."""
+
+BATCH_BYTES = 256 << 10
+LINGER_MS = 2
+"""One batch per partition is under way at a time: it should be large, and not wait long."""
+
+LARGEST_REQUEST_BYTES = 1 << 20
+"""What a broker accepts by default, in one record or one batch."""
+
+RETRY_SECONDS = 0.01
+"""Between two looks at whether a topic that was not known is known by now."""
+
+IS_UP_SECONDS = 1.0
+
+END_SECONDS = 0.2
+"""How long to wait for a producer's thread to end; it has been told to send nothing more."""
+
+_RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+"""Closing a connection drops what the operating system has not sent yet."""
+
+_logger = logging.getLogger(__name__)
+
+
+class _Waiting(NamedTuple):
+    """A record on its way, and who waits for it."""
+
+    record: NewRecord
+    future: "Future[Placed]"
+    deadline: float
+
+
+class Publisher:
+    """Hands records to one producer at a time, in order, from any thread. Never waits."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        """No broker needs to be there. Raises Misconfigured."""
+        self._settings = settings
+        self._patience = settings.give_up_seconds * 0.85
+        self._look_seconds = settings.give_up_seconds * 0.05
+        self._lock = RLock()
+        self._wake = Event()
+        self._closed = False
+        self._held: dict[str, deque[_Waiting]] = {}
+        """By topic, what no producer takes yet: the topic is not known, or a producer not there."""
+        self._line: _Line | None = _Line(settings, self._wake.set)
+        self._keeper = Thread(target=self._keep, name="kafka-publisher", daemon=True)
+        self._keeper.start()
+
+    def is_up(self) -> bool:
+        """Ask a broker, now."""
+        line = self._line
+        return not self._closed and line is not None and line.is_up()
+
+    def publish(self, records: Sequence[NewRecord]) -> list["Future[Placed]"]:
+        """As MessageBus.publish promises."""
+        deadline = monotonic() + self._patience
+        waiting = [_Waiting(record, _running_future(), deadline) for record in records]
+        with self._lock:
+            closed = self._closed
+            if not closed:
+                self._send(waiting)
+                if self._held:
+                    self._wake.set()
+        if closed:
+            _give_up(waiting, "the bus is closed")
+        return [each.future for each in waiting]
+
+    def close(self) -> None:
+        """Give up what is not acknowledged yet. Idempotent."""
+        with self._lock:
+            self._closed = True
+        self._wake.set()
+        self._keeper.join()
+
+    def _send(self, waiting: Iterable[_Waiting]) -> None:
+        line = self._line
+        for each in waiting:
+            topic = each.record.topic
+            if topic in self._held or line is None or not line.send(each):
+                self._held.setdefault(topic, deque()).append(each)
+
+    def _keep(self) -> None:
+        """Runs on a thread of its own: replaces spent producers and gives records up in time."""
+        while not self._closed:
+            self._wake.wait(RETRY_SECONDS if self._held else self._look_seconds)
+            self._wake.clear()
+            with self._lock:
+                spent = self._line is None or self._line.is_spent(monotonic())
+            if spent:
+                self._replace_line()
+            self._try_again()
+        self._end_line()
+        with self._lock:
+            held, self._held = self._held, {}
+        for waiting in held.values():
+            _give_up(waiting, "the bus was closed")
+
+    def _try_again(self) -> None:
+        late: list[_Waiting] = []
+        now = monotonic()
+        with self._lock:
+            held, self._held = self._held, {}
+            for waiting in held.values():
+                late += [each for each in waiting if each.deadline <= now]
+                self._send(each for each in waiting if each.deadline > now)
+        _give_up(late, "Kafka does not answer, or the topic does not exist")
+
+    def _replace_line(self) -> None:
+        self._end_line()
+        try:
+            line = _Line(self._settings, self._wake.set)
+        except (Misconfigured, OSError):
+            _logger.exception("no new Kafka producer yet")
+            return
+        with self._lock:
+            self._line = line
+
+    def _end_line(self) -> None:
+        with self._lock:
+            line, self._line = self._line, None
+        if line is not None:
+            line.end()
+
+
+class _Line:
+    """One producer, and what was handed to it."""
+
+    def __init__(self, settings: KafkaSettings, on_break: Callable[[], None]) -> None:
+        self._on_break = on_break
+        self._unacknowledged: list[_Waiting] = []
+        self._is_broken = False
+        self._client: TouchlineClient | None = None
+        try:
+            self._producer = KafkaProducer(**_producer_config(settings), kafka_client=self._connect)
+        except (KafkaError, ValueError) as error:
+            raise Misconfigured(f"Kafka: no producer can be made: {error}") from error
+
+    def is_up(self) -> bool:
+        return self._client is not None and self._client.answers(within=IS_UP_SECONDS)
+
+    def send(self, waiting: _Waiting) -> bool:
+        """Whether the producer took the record, for better or worse."""
+        if self._is_broken:
+            return False
+        topic, key, value, headers = waiting.record
+        try:
+            sent = self._producer.send(
+                topic, key=key, value=_NULL if value is None else value, headers=list(headers)
+            )
+        except (KafkaTimeoutError, ValueError):
+            return False  # the topic is not known
+        except KafkaError as error:
+            _settle(waiting.future, translated(error, "publishing"))
+            return True
+        self._unacknowledged.append(waiting)
+        sent.add_callback(_acknowledge, waiting.future)
+        sent.add_errback(self._fail, waiting.future)
+        return True
+
+    def is_spent(self, now: float) -> bool:
+        """Whether a record failed or takes too long."""
+        self._unacknowledged = [each for each in self._unacknowledged if not each.future.done()]
+        return self._is_broken or any(each.deadline <= now for each in self._unacknowledged)
+
+    def end(self) -> None:
+        """Give up all that is not acknowledged, and see to it that nothing is sent any more."""
+        # Its own close(timeout) raises while records are unsent, and goes on sending them.
+        sender = self._producer._sender  # noqa: SLF001
+        sender.force_close()
+        sender.join(END_SECONDS)
+        try:
+            self._producer.close(timeout=0)
+        except KafkaError as error:
+            _logger.warning("closing a Kafka producer: %s", error)
+        _give_up(self._unacknowledged, "given up")
+
+    def _fail(self, future: "Future[Placed]", error: Exception) -> None:
+        self._is_broken = True
+        self._on_break()
+        _settle(future, translated(error, "publishing"))
+
+    def _connect(self, **configs: Any) -> TouchlineClient:
+        self._client = TouchlineClient(**configs)
+        return self._client
+
+
+class _NullSerializer(Serializer):  # type: ignore[misc]  # kafka-python is untyped
+    """kafka-python refuses a record without key and value, Kafka does not."""
+
+    def serialize(self, topic: str, headers: object, data: object) -> object:
+        return None if data is _NULL else data
+
+
+_NULL = object()
+
+
+def _producer_config(settings: KafkaSettings) -> dict[str, Any]:
+    request_ms = int(settings.give_up_seconds * 600)
+    return settings.client_config() | {
+        "api_version": NEWEST_KAFKA,
+        "acks": "all",
+        "enable_idempotence": True,
+        "batch_size": BATCH_BYTES,
+        "linger_ms": LINGER_MS,
+        "max_request_size": LARGEST_REQUEST_BYTES,
+        "max_block_ms": 1,
+        "request_timeout_ms": request_ms,
+        "delivery_timeout_ms": int(settings.give_up_seconds * 750),
+        "retry_backoff_ms": 50,
+        "socket_options": [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), _RESET_ON_CLOSE],
+        "value_serializer": _NullSerializer(),
+    }
+
+
+def _running_future() -> "Future[Placed]":
+    """One that can't be cancelled: the record is on its way."""
+    future: Future[Placed] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
+def _acknowledge(future: "Future[Placed]", metadata: Any) -> None:
+    if metadata.offset < 0:
+        _settle(future, BusUnavailable("Kafka has the record but does not tell its place"))
+    else:
+        _settle(future, Placed(metadata.topic, metadata.partition, metadata.offset))
+
+
+def _give_up(waiting: Iterable[_Waiting], why: str) -> None:
+    for each in waiting:
+        if not each.future.done():
+            _settle(each.future, BusUnavailable(f"Kafka: a record was given up: {why}"))
+
+
+def _settle(future: "Future[Placed]", outcome: Placed | Exception) -> None:
+    """The first word on a record stands."""
+    with suppress(InvalidStateError):
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)

@@ -1,0 +1,1 @@
+"""The ports in memory, with real semantics: for unit tests and simulation."""

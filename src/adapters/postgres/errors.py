@@ -1,0 +1,55 @@
+"""Every error of the driver, turned into one of the domain's tree."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2
+from sqlalchemy.exc import DBAPIError, PendingRollbackError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from domain.errors import DatabaseUnavailable, Misconfigured, TouchlineError
+
+_NOT_MIGRATED = frozenset({"42P01", "42703", "42704", "42883", "3F000"})
+"""A table, column, type, function or schema is missing."""
+
+_TRANSIENT_CLASSES = frozenset({"08", "25", "40", "53", "55", "57", "58"})
+"""Connection lost, transaction state (also: a standby), rolled back (deadlock, serialization), out
+of resources, lock not available, shutdown or timeout, system error."""
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise DatabaseUnavailable when another try may help (also for a broken constraint: a
+    concurrent write came first) and Misconfigured when the schema is not there. What is left is a
+    mistake in our SQL; it stays what it is."""
+    try:
+        yield
+    except (SQLAlchemyError, psycopg2.Error) as error:
+        translation = _translation(error)
+        if translation is None:
+            raise
+        raise translation from error
+
+
+def _translation(error: Exception) -> TouchlineError | None:
+    if isinstance(error, PoolTimeout):
+        return DatabaseUnavailable("no connection to PostgreSQL became free in time")
+    if isinstance(error, PendingRollbackError):
+        return DatabaseUnavailable("the transaction has failed before")
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, psycopg2.Error):
+        return None
+    if cause.pgcode in _NOT_MIGRATED:
+        return Misconfigured(f"run `touchline migrate`: {_first_line(cause)}")
+    return DatabaseUnavailable(_first_line(cause)) if _is_transient(cause) else None
+
+
+def _is_transient(cause: psycopg2.Error) -> bool:
+    if cause.pgcode is None:
+        # Nothing that PostgreSQL said: the way to it is broken.
+        return not isinstance(cause, psycopg2.ProgrammingError | psycopg2.DataError)
+    return isinstance(cause, psycopg2.IntegrityError) or cause.pgcode[:2] in _TRANSIENT_CLASSES
+
+
+def _first_line(cause: psycopg2.Error) -> str:
+    return str(cause).partition("\n")[0] or type(cause).__name__

@@ -1,0 +1,1 @@
+"""The schema's history, for alembic. Run it with `touchline migrate`."""

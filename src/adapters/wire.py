@@ -1,0 +1,56 @@
+"""How values are spelt in JSON, the same in messages and over HTTP."""
+
+import re
+from datetime import UTC, datetime
+
+from domain.bets import Placement
+from domain.errors import InvalidValue
+from domain.events import Event
+
+_RFC3339 = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?"
+    r"([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+
+
+def format_time(time: datetime) -> str:
+    """RFC 3339 in UTC, such as 2022-12-18T15:00:00Z."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_time(field: str, text: str) -> datetime:
+    """Read RFC 3339 with an offset, into UTC; raise InvalidValue that names `field`."""
+    if _RFC3339.fullmatch(text):
+        try:
+            return datetime.fromisoformat(text.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise InvalidValue(
+        field, "must be an RFC 3339 time with an offset, such as 2022-12-18T15:00:00Z"
+    )
+
+
+def event_data(event: Event) -> dict[str, object]:
+    """An event as the contract shows it, in messages and over HTTP."""
+    return {
+        "id": str(event.id),
+        "type": event.type,
+        "team_1": event.team_1,
+        "team_2": event.team_2,
+        "event_date": format_time(event.event_date),
+        "score": str(event.score),
+        "state": event.state.value,
+        "version": event.version,
+    }
+
+
+def placement_data(placement: Placement) -> dict[str, object]:
+    """A bet as it was asked for, as the contract shows it."""
+    return {
+        "id": str(placement.id),
+        "date_created": format_time(placement.date_created),
+        "userId": placement.user_id,
+        "eventId": str(placement.event_id),
+        "market": placement.market.value,
+    }

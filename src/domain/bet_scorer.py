@@ -1,0 +1,159 @@
+"""The Bet Scorer's decisions: which bets an accepted version of an event moves, told in slices."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
+from operator import attrgetter
+from uuid import UUID
+
+from domain.bets import Market
+from domain.evaluator import evaluate
+from domain.identity import slice_message_id
+from domain.log import EVENTS_TAXONOMY, LogPosition
+from domain.messages import (
+    SLICE_SIZE,
+    BetsStateChanged,
+    EventCreated,
+    EventUpdated,
+    Message,
+    SlicedBet,
+    slice_key,
+)
+from domain.ports import Database, UnitOfWork
+from domain.records import BetPlace, ConsumerName, EventVersion, MarketOfEvent
+from domain.rulings import Fate, Lane, Request, Ruling
+
+PAGE = 10 * SLICE_SIZE
+"""Bets read in one query: what bounds the memory, whatever an event's size."""
+
+
+class BetScorer:
+    """Finds every accepted version and every bet that stands in the tables, because it never
+    passes the Bet Writer. It compares versions with versions, never with the bets' stored states:
+    those lag behind bets.state."""
+
+    name: ConsumerName = ConsumerName.BET_SCORER
+    behind: ConsumerName | None = ConsumerName.BET_WRITER
+    publishes: bool = True
+    lanes: Sequence[Lane] = (Lane(EVENTS_TAXONOMY, 5000),)
+
+    def outputs(self, database: Database, requests: Sequence[Request]) -> Iterator[list[Message]]:
+        """The new states of all bets that these requests move."""
+        causes = causes_of(_accepted_versions(database, requests))
+        markets = sorted(causes, key=lambda market: (market.event_id, market.market))
+        cutter = SliceCutter(causes)
+        last: BetPlace | None = None
+        while markets:
+            with database.transaction() as uow:
+                page = uow.bets.places(markets, after=last, most=PAGE)
+            more = len(page) == PAGE
+            yield list(cutter.cut(page, more=more))
+            if not more:
+                return
+            last = page[-1]
+
+    def decide(self, uow: UnitOfWork, requests: Sequence[Request]) -> list[Ruling]:
+        """Nothing is written but the position; a request that made a version counts as applied."""
+        made = {
+            version.position for version in uow.event_versions.made_by(_event_positions(requests))
+        }
+        return [
+            Fate.APPLIED if request.record.position in made else Fate.UNCHANGED
+            for request in requests
+        ]
+
+
+def _event_positions(requests: Sequence[Request]) -> list[LogPosition]:
+    return [
+        request.record.position
+        for request in requests
+        if isinstance(request.message, EventCreated | EventUpdated)
+    ]
+
+
+def _accepted_versions(
+    database: Database, requests: Sequence[Request]
+) -> Mapping[UUID, list[EventVersion]]:
+    """Of each event the versions that these requests made, led by the one before them. A request
+    that made none was refused or changed nothing; one whose version is gone belongs to a deleted
+    event."""
+    positions = _event_positions(requests)
+    if not positions:
+        return {}
+    with database.transaction() as uow:
+        ranges: dict[UUID, tuple[int, int]] = {}
+        for made in uow.event_versions.made_by(positions):
+            first, last = ranges.get(made.event_id, (made.version, made.version))
+            ranges[made.event_id] = (min(first, made.version), max(last, made.version))
+        if not ranges:
+            return {}
+        return uow.event_versions.between(
+            {event_id: (first - 1, last) for event_id, (first, last) in ranges.items()}
+        )
+
+
+def causes_of(
+    versions: Mapping[UUID, Sequence[EventVersion]],
+) -> dict[MarketOfEvent, EventVersion]:
+    """The markets whose outcome changed at *any* step, each with the last version.
+
+    Not the net difference: after a crash half-way through an earlier step it can be empty while
+    half of the bets were already told something else.
+    """
+    return {
+        MarketOfEvent(event_id, market): steps[-1]
+        for event_id, steps in versions.items()
+        for market in Market
+        if any(
+            evaluate(market, before.state, before.score)
+            is not evaluate(market, after.state, after.score)
+            for before, after in pairwise(steps)
+        )
+    }
+
+
+class SliceCutter:
+    """Cuts the bets of each market, page by page, into numbered slices of SLICE_SIZE."""
+
+    def __init__(self, causes: Mapping[MarketOfEvent, EventVersion]) -> None:
+        self._causes = causes
+        self._rest: list[BetPlace] = []
+        self._number = 0
+        self._market: MarketOfEvent | None = None
+
+    def cut(self, page: Sequence[BetPlace], *, more: bool) -> Iterator[BetsStateChanged]:
+        """The slices that are complete with this page: a market's last one may be shorter, once
+        the next market begins or no `more` pages follow."""
+        for (event_id, market), places in groupby(page, key=attrgetter("event_id", "market")):
+            current = MarketOfEvent(event_id, market)
+            if current != self._market:
+                yield from self._flush()
+                self._market, self._number = current, 0
+            for place in places:
+                self._rest.append(place)
+                if len(self._rest) == SLICE_SIZE:
+                    yield from self._flush()
+        if not more:
+            yield from self._flush()
+
+    def _flush(self) -> Iterator[BetsStateChanged]:
+        if self._rest and self._market is not None:
+            yield slice_of(self._market, self._causes[self._market], self._number, self._rest)
+            self._rest = []
+            self._number += 1
+
+
+def slice_of(
+    market: MarketOfEvent, cause: EventVersion, number: int, places: Sequence[BetPlace]
+) -> BetsStateChanged:
+    """One slice. Id and time follow from the cause, so a repeat is equal to the first."""
+    key = slice_key(market.event_id, market.market, number)
+    return BetsStateChanged(
+        id=slice_message_id(event_id=market.event_id, version=cause.version, key=key),
+        time=cause.at,
+        event_id=market.event_id,
+        event_version=cause.version,
+        market=market.market,
+        state=evaluate(market.market, cause.state, cause.score),
+        number=number,
+        bets=tuple(SlicedBet(place.id, place.user_id) for place in places),
+    )

@@ -1,0 +1,247 @@
+"""The loop that all three consumers share: poll, decode, decide, write once, record the position.
+
+The loop is a generator: it yields after each step, so that whoever runs it can stop, keep the
+group membership alive, or (a simulation) crash between any two steps. Wherever it is abandoned,
+the stored position says where to go on, and what is done twice changes nothing.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from domain.errors import MalformedRecord
+from domain.log import EVENTS_TAXONOMY, LogPartition, Placed, Record
+from domain.messages import MESSAGE_TYPES, subject_of
+from domain.ports import Codec, Database, MessageBus, UnitOfWork
+from domain.reading import Reader, Reading
+from domain.records import (
+    ConsumerName,
+    DeadLetter,
+    Position,
+    Refusal,
+    RefusalReason,
+    Tally,
+)
+from domain.rulings import Decoded, Handler, Request, Ruling
+
+MOST_UNACKNOWLEDGED = 100
+"""Published records that may wait for their acknowledgement: bounds the memory."""
+
+
+class Step(StrEnum):
+    """The numbered steps of one turn; a crash after any of them is harmless."""
+
+    POLLED = "polled"
+    PUBLISHED = "published"
+    ACKNOWLEDGED = "acknowledged"
+    DECIDED = "decided"
+    WRITTEN = "written"
+    COMMITTED = "committed"
+
+
+class Consumer:
+    """One member of one consumer group."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        bus: MessageBus,
+        codec: Codec,
+        database: Database,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.handler = handler
+        self._bus = bus
+        self._codec = codec
+        self._database = database
+        self._subscription = bus.subscribe(handler.name, [lane.topic for lane in handler.lanes])
+        self._reader = Reader(
+            handler,
+            subscription=self._subscription,
+            codec=codec,
+            database=database,
+            monotonic=monotonic,
+        )
+
+    @property
+    def readings(self) -> Collection[Reading]:
+        """How this member stands, partition by partition."""
+        return self._reader.readings
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is work that only waits for another consumer."""
+        return any(reading.held for reading in self.readings)
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._subscription.close()
+
+    def restart(self) -> None:
+        """After an error: forget what was read, and go on from the stored positions."""
+        self._reader.restart_all()
+
+    def keep_alive(self) -> None:
+        """During long work: poll, so that the group keeps this member."""
+        self._reader.receive(timeout=0)
+
+    def turn(self, *, idle: float) -> Generator[Step]:
+        """One turn; wait up to `idle` seconds for records when there is nothing to do."""
+        self._reader.read(idle=idle)
+        yield Step.POLLED
+        for lane in self.handler.lanes:
+            batch = list(self._reader.batch(lane))
+            if batch and (yield from self._work(batch)):
+                return
+
+    def _work(self, batch: Sequence[Decoded]) -> Generator[Step, None, bool]:
+        """Take a batch through outputs, decision, effect and position; tell whether any of it was
+        taken, or all has to wait."""
+        if self.handler.publishes:
+            with self._database.transaction() as uow:
+                admitted = self._admit(uow, batch, uow.positions.read)
+            batch = admitted.duplicates + admitted.fresh
+            if admitted.fresh:
+                yield from self._publish(_requests(admitted.fresh))
+        with self._database.transaction() as uow:
+            admitted = self._admit(uow, batch, uow.positions.lock)
+            if not admitted.fresh and not admitted.duplicates:
+                return False
+            rulings = self.handler.decide(uow, _requests(admitted.fresh))
+            positions = self._record(uow, admitted, rulings)
+            yield Step.DECIDED
+            uow.commit()
+        yield Step.WRITTEN
+        self._reader.advance(positions)
+        yield Step.COMMITTED
+        return True
+
+    def _admit(
+        self,
+        uow: UnitOfWork,
+        batch: Sequence[Decoded],
+        read: Callable[[ConsumerName, Collection[LogPartition]], Mapping[LogPartition, Position]],
+    ) -> "_Admitted":
+        """Cut the batch to what lies between the stored position and the consumer before."""
+        sources = sorted({decoded.record.source for decoded in batch})
+        found = read(self.handler.name, sources)
+        positions = {source: found.get(source) or self._origin(source) for source in sources}
+        limits = self._limits(uow, sources)
+        admitted = _Admitted(positions)
+        for decoded in batch:
+            source, offset = decoded.record.source, decoded.record.offset
+            reading = self._reader.get(source)
+            if reading is None:
+                continue
+            if reading.is_ahead_of(positions[source]):
+                self._reader.restart(source)
+            elif offset < positions[source].next_offset:
+                admitted.duplicates.append(decoded)
+            elif offset < limits.get(source, offset + 1):
+                admitted.fresh.append(decoded)
+            else:
+                reading.held = True
+        return admitted
+
+    def _origin(self, source: LogPartition) -> Position:
+        return Position(consumer=self.handler.name, source=source)
+
+    def _limits(
+        self, uow: UnitOfWork, sources: Sequence[LogPartition]
+    ) -> Mapping[LogPartition, int]:
+        """Where the consumer before this one stands; what only this one reads has no limit."""
+        if self.handler.behind is None:
+            return {}
+        limited = [source for source in sources if source.topic == EVENTS_TAXONOMY]
+        ahead = uow.positions.read(self.handler.behind, limited)
+        return {s: ahead[s].next_offset if s in ahead else 0 for s in limited}
+
+    def _publish(self, requests: Sequence[Request]) -> Iterator[Step]:
+        """Publish what the requests move; return once every record is acknowledged."""
+        unacknowledged: deque[Future[Placed]] = deque()
+        for messages in self.handler.outputs(self._database, requests):
+            records = [self._codec.encode(message) for message in messages]
+            unacknowledged.extend(self._bus.publish(records))
+            yield Step.PUBLISHED
+            while len(unacknowledged) > MOST_UNACKNOWLEDGED:
+                unacknowledged.popleft().result()
+        for future in unacknowledged:
+            future.result()
+        yield Step.ACKNOWLEDGED
+
+    def _record(
+        self, uow: UnitOfWork, admitted: "_Admitted", rulings: Sequence[Ruling]
+    ) -> list[Position]:
+        """Write refusals, dead letters and positions; return the positions."""
+        refusals: list[Refusal] = []
+        letters: list[DeadLetter] = []
+        duplicates = Counter(record.source for record, _ in admitted.duplicates)
+        tallies = {source: Counter(read=n, duplicate=n) for source, n in duplicates.items()}
+        last: dict[LogPartition, Record] = {}
+        remaining = iter(rulings)
+        for record, message in admitted.fresh:
+            last[record.source] = record
+            tally = tallies.setdefault(record.source, Counter())
+            tally["read"] += 1
+            if isinstance(message, MalformedRecord):
+                tally["dead_lettered"] += 1
+                letters.append(DeadLetter(record=record, reason=str(message)))
+                continue
+            ruling = next(remaining)
+            if isinstance(ruling, RefusalReason):
+                tally["refused"] += 1
+                refusals.append(_refusal(Request(record, message), ruling))
+            else:
+                tally[ruling] += 1
+        if refusals:
+            uow.refusals.add(refusals)
+        if letters:
+            uow.dead_letters.add(letters)
+        positions = [
+            _advanced(admitted.positions[source], last.get(source), Tally(**tally))
+            for source, tally in sorted(tallies.items())
+        ]
+        uow.positions.save(positions)
+        return positions
+
+
+@dataclass(slots=True)
+class _Admitted:
+    """The part of a batch that may be worked on now."""
+
+    positions: Mapping[LogPartition, Position]
+    fresh: list[Decoded] = field(default_factory=list)
+    duplicates: list[Decoded] = field(default_factory=list)
+
+
+def _requests(batch: Sequence[Decoded]) -> list[Request]:
+    return [
+        Request(record, message)
+        for record, message in batch
+        if not isinstance(message, MalformedRecord)
+    ]
+
+
+def _refusal(request: Request, reason: RefusalReason) -> Refusal:
+    return Refusal(
+        source=request.record.source,
+        offset=request.record.offset,
+        message_id=request.message.id,
+        type=MESSAGE_TYPES[type(request.message)],
+        subject=subject_of(request.message),
+        reason=reason,
+    )
+
+
+def _advanced(position: Position, last: Record | None, tally: Tally) -> Position:
+    if last is None:
+        return replace(position, tally=position.tally.plus(tally))
+    return replace(
+        position,
+        next_offset=last.offset + 1,
+        last_record_digest=last.digest(),
+        tally=position.tally.plus(tally),
+    )

@@ -1,0 +1,244 @@
+"""How a member reads the partitions that are its own: where it begins, and that the log is sound.
+
+The stored position says where to go on; the group's committed offset is never asked. On assignment
+and after every reset the log is compared with the position, and a partition whose log is not what
+it was stands still until a person has looked.
+"""
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import islice
+
+from domain.errors import MalformedRecord
+from domain.log import Bounds, LogPartition, Record
+from domain.messages import Message
+from domain.ports import Codec, Database, Subscription
+from domain.records import NOTHING_READ, Position, Tally
+from domain.rulings import Decoded, Handler, Lane
+
+LOOK_INTERVAL = 1.0
+"""Seconds between two looks at the log's end."""
+
+BUFFERED_BATCHES = 2
+"""A partition is paused while it has this many batches in the buffer."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """How one partition is read."""
+
+    source: LogPartition
+    next_offset: int
+    """What the database says: everything below is done."""
+    tally: Tally = NOTHING_READ
+    """What became of all records that its consumer ever read here."""
+    anchor: bytes | None = None
+    """Digest that the record just before the position must have; None once it was compared."""
+    buffer: deque[Decoded] = field(default_factory=deque)
+    paused: bool = False
+    held: bool = False
+    """The consumer before this one has not come far enough."""
+    end: int = 0
+    """The log's end when it was last asked."""
+    end_reached: bool = False
+    """Whether it was said that everything up to `end` is done."""
+    lost: str | None = None
+    """How the log is not what it was; None while it is sound."""
+
+    @property
+    def lag(self) -> int:
+        """Records that were in the log when it was last asked, and are not done."""
+        return max(0, self.end - self.next_offset)
+
+    def is_ahead_of(self, stored: Position | None) -> bool:
+        """Whether the database went back since it was read: it was restored from a backup."""
+        return self.next_offset > (0 if stored is None else stored.next_offset)
+
+
+class Reader:
+    """One member's partitions, and the records that wait in their buffers."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        subscription: Subscription,
+        codec: Codec,
+        database: Database,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._name = handler.name
+        self._lanes = {lane.topic: lane for lane in handler.lanes}
+        self._subscription = subscription
+        self._codec = codec
+        self._database = database
+        self._monotonic = monotonic
+        self._unstarted: set[LogPartition] = set()
+        self._readings: dict[LogPartition, Reading] = {}
+        self._looked_at = float("-inf")
+
+    @property
+    def readings(self) -> Collection[Reading]:
+        return tuple(self._readings.values())
+
+    def get(self, source: LogPartition) -> Reading | None:
+        return self._readings.get(source)
+
+    def read(self, *, idle: float) -> None:
+        """Receive what has come, waiting up to `idle` seconds when nothing waits in the buffers;
+        start what is new; look at the log's end."""
+        busy = any(reading.buffer for reading in self._readings.values())
+        self.receive(timeout=0 if busy else idle)
+        self._start()
+        self._look_for_the_end()
+
+    def receive(self, *, timeout: float) -> None:
+        """Poll: take up changes of the assignment, and buffer the records."""
+        most = max(lane.most for lane in self._lanes.values())
+        poll = self._subscription.poll(timeout=timeout, most=most)
+        for source in poll.revoked:
+            self._readings.pop(source, None)
+            self._unstarted.discard(source)
+        for source in poll.assigned:
+            self.restart(source)
+        for record in poll.records:
+            reading = self._readings.get(record.source)
+            if reading is not None and reading.lost is None and _is_new(reading, record):
+                reading.buffer.append(Decoded(record, self._decode(record)))
+        self._pause_and_resume()
+
+    def restart(self, source: LogPartition) -> None:
+        """Forget what was read of the partition, and go on from its stored position."""
+        self._readings.pop(source, None)
+        self._unstarted.add(source)
+
+    def restart_all(self) -> None:
+        for source in list(self._readings):
+            self.restart(source)
+
+    def batch(self, lane: Lane) -> Iterator[Decoded]:
+        """The records that wait in a lane's buffers, up to its limit, partition by partition. Each
+        has its share, and what others leave of theirs: so one that is held stops no other."""
+        waiting = [
+            reading
+            for reading in self._readings.values()
+            if reading.source.topic == lane.topic and reading.lost is None
+        ]
+        left = lane.most
+        for rank, reading in enumerate(sorted(waiting, key=lambda r: (len(r.buffer), r.source))):
+            reading.held = False
+            taken = list(islice(reading.buffer, left // (len(waiting) - rank)))
+            left -= len(taken)
+            yield from taken
+
+    def advance(self, positions: Collection[Position]) -> None:
+        """These positions are committed: drop what lies below them."""
+        for position in positions:
+            reading = self._readings.get(position.source)
+            if reading is None:
+                continue
+            reading.next_offset, reading.tally = position.next_offset, position.tally
+            while reading.buffer and reading.buffer[0].record.offset < position.next_offset:
+                reading.buffer.popleft()
+        self._pause_and_resume()
+        self._subscription.commit({p.source: p.next_offset for p in positions})
+
+    def _decode(self, record: Record) -> Message | MalformedRecord:
+        try:
+            return self._codec.decode(record)
+        except MalformedRecord as malformed:
+            return malformed
+
+    def _pause_and_resume(self) -> None:
+        """Bound the buffers: full ones are paused until they are empty."""
+        for reading in self._readings.values():
+            room = BUFFERED_BATCHES * self._lanes[reading.source.topic].most
+            pause = len(reading.buffer) >= room or reading.lost is not None
+            if pause and not reading.paused:
+                self._subscription.pause([reading.source])
+                reading.paused = True
+            elif reading.paused and not pause and not reading.buffer:
+                self._subscription.resume([reading.source])
+                reading.paused = False
+
+    def _start(self) -> None:
+        """Begin newly assigned and reset partitions at their stored positions."""
+        if not self._unstarted:
+            return
+        # A log that is no longer there is left out: registered now, it would be the newest.
+        bounds = self._subscription.bounds(self._unstarted)
+        sources = sorted(bounds)
+        with self._database.transaction() as uow:
+            for source in sources:
+                uow.logs.register(source.topic, source.log_id)
+            positions = uow.positions.read(self._name, sources)
+            uow.commit()
+        for source in sources:
+            position = positions.get(source) or Position(consumer=self._name, source=source)
+            self._begin(position, bounds[source])
+        self._pause_and_resume()
+
+    def _begin(self, position: Position, bounds: Bounds) -> None:
+        source, next_offset = position.source, position.next_offset
+        reading = Reading(source, next_offset, position.tally, end=bounds.end)
+        if bounds.end < next_offset:
+            reading.lost = f"the log ends at {bounds.end}, below position {next_offset}"
+        elif bounds.start > next_offset:
+            reading.lost = f"the log starts at {bounds.start}, above position {next_offset}"
+        elif bounds.start < next_offset:
+            reading.anchor = position.last_record_digest
+        self._unstarted.discard(source)
+        self._readings[source] = reading
+        self._subscription.seek(source, next_offset - (reading.anchor is not None))
+        self._subscription.resume([source])
+
+    def _look_for_the_end(self) -> None:
+        """Once a second ask where the log ends; and say, once this consumer has come so far, that
+        it stood at the end at the moment of asking. Under load, too, that moment comes."""
+        sound = [reading for reading in self._readings.values() if reading.lost is None]
+        now = self._monotonic()
+        if now - self._looked_at >= LOOK_INTERVAL and sound:
+            bounds = self._subscription.bounds([reading.source for reading in sound])
+            self._looked_at = now
+            for reading in sound:
+                if reading.source in bounds:
+                    _see_end(reading, bounds[reading.source].end)
+        reached = [r for r in sound if not r.end_reached and r.lag == 0 and r.anchor is None]
+        if reached:
+            self._say_end_reached({reading.source: reading for reading in reached})
+
+    def _say_end_reached(self, reached: Mapping[LogPartition, Reading]) -> None:
+        """Mark these as caught up, but first see that the database still says so."""
+        with self._database.transaction() as uow:
+            stored = uow.positions.read(self._name, reached.keys())
+            gone_back = {s for s, reading in reached.items() if reading.is_ahead_of(stored.get(s))}
+            ago = timedelta(seconds=self._monotonic() - self._looked_at)
+            uow.positions.mark_caught_up(self._name, reached.keys() - gone_back, ago=ago)
+            uow.commit()
+        for source, reading in reached.items():
+            if source in gone_back:
+                self.restart(source)
+            else:
+                reading.end_reached = True
+
+
+def _is_new(reading: Reading, record: Record) -> bool:
+    """Whether the record is to be worked on; the one just before the position only proves that
+    the log is what it was."""
+    if reading.anchor is None:
+        return True
+    same = record.offset == reading.next_offset - 1 and record.digest() == reading.anchor
+    reading.anchor = None
+    if not same:
+        reading.lost = (
+            f"the record before offset {reading.next_offset} is not the one that was read"
+        )
+    return False
+
+
+def _see_end(reading: Reading, end: int) -> None:
+    reading.end, reading.end_reached = end, False
+    if end < reading.next_offset:
+        reading.lost = f"the log ends at {end}, below position {reading.next_offset}"

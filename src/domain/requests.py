@@ -1,0 +1,192 @@
+"""What clients ask for: quick checks against the tables, then a message for the story.
+
+A creating or updating request ends in one of three ways: answered at once (a retry, or nothing to
+change), refused by a raised error with nothing published, or a Publication, whose verdict is given
+at its place in the log (see `verdicts`). Reading and deleting go straight to the tables.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from domain.bets import Bet, Placement
+from domain.errors import (
+    BetDeleted,
+    BetNotFound,
+    BetRefused,
+    EventDeleted,
+    EventHasBets,
+    EventNotFound,
+    EventNotOpen,
+    IdempotencyKeyReused,
+    Lagging,
+    VersionMismatch,
+)
+from domain.events import Event, EventPatch, EventState, patch_event
+from domain.identity import origin_of
+from domain.log import EVENTS_TAXONOMY, LogPartition
+from domain.messages import BetPlaced, BetUpdated, EventCreated, EventUpdated
+from domain.ports import EventLock, UnitOfWork
+from domain.records import ConsumerName
+from domain.verdicts import Publication, refusal_error
+
+FRESH_ENOUGH = timedelta(seconds=2)
+"""How old the Event Writer's caught-up mark may be when a bet is withdrawn."""
+
+
+def create_event(
+    uow: UnitOfWork, event: Event, *, keyed: bool, message_id: UUID, now: datetime
+) -> Event | Publication:
+    """Ask for a new event. With a key, the event that it made before is the answer."""
+    if keyed:
+        stored = uow.events.among([event.id]).get(event.id)
+        if stored is not None:
+            if stored.origin != origin_of(event):
+                raise IdempotencyKeyReused("the key was used for another event")
+            return stored.event
+        if uow.deletions.among([event.id]):
+            raise EventDeleted("the event of this key has been deleted")
+    message = EventCreated(id=message_id, time=now, event=event)
+    return Publication(
+        message=message, judge=ConsumerName.EVENT_WRITER, event_version=event.version
+    )
+
+
+def update_event(
+    uow: UnitOfWork,
+    event_id: UUID,
+    patch: EventPatch,
+    *,
+    expected_versions: Collection[int] | None,
+    message_id: UUID,
+    now: datetime,
+) -> Event | Publication:
+    """Ask for the event's next version, or answer with the event when nothing would change.
+
+    `expected_versions` are those of If-Match; None when the client named none.
+    """
+    event = get_event(uow, event_id)
+    if not patch.changes(event):
+        return event
+    if expected_versions is not None and event.version not in expected_versions:
+        raise VersionMismatch(f"the event is at version {event.version}")
+    after = patch_event(event, patch)
+    return Publication(
+        message=EventUpdated(id=message_id, time=now, event=after),
+        judge=ConsumerName.EVENT_WRITER,
+        event_version=after.version,
+        conditional=expected_versions is not None,
+    )
+
+
+def place_bet(
+    uow: UnitOfWork, placement: Placement, *, keyed: bool, message_id: UUID, now: datetime
+) -> Bet | Publication:
+    """Ask for a bet. With a key, an earlier verdict (accepted, deleted, refused) is the answer,
+    before the event's state is looked at."""
+    if keyed:
+        standing = _earlier_verdict(uow, placement)
+        if standing is not None:
+            return standing
+    event = get_event(uow, placement.event_id)
+    if event.state is not EventState.CREATED:
+        if not keyed:
+            raise EventNotOpen
+        if _is_judged_until_kick_off(uow, event.id):
+            # Looked for once more: it may have been decided since the first look.
+            standing = _earlier_verdict(uow, placement)
+            if standing is None:
+                raise EventNotOpen
+            return standing
+    message = BetPlaced(id=message_id, time=now, placement=placement)
+    return Publication(message=message, judge=ConsumerName.BET_WRITER, event_version=event.version)
+
+
+def _is_judged_until_kick_off(uow: UnitOfWork, event_id: UUID) -> bool:
+    """Whether every bet before the event's kick-off is decided. If not, an earlier request with
+    the same key may wait in the log, and only the log can answer: behind that one."""
+    versions = uow.event_versions.until_kick_off([event_id]).get(event_id)
+    if not versions:
+        raise EventNotFound(f"there is no event {event_id}")
+    kick_off = versions[-1].position
+    source = LogPartition(EVENTS_TAXONOMY, kick_off.partition, kick_off.log_id)
+    writer = uow.positions.read(ConsumerName.BET_WRITER, [source]).get(source)
+    return writer is not None and writer.next_offset > kick_off.offset
+
+
+def _earlier_verdict(uow: UnitOfWork, placement: Placement) -> Bet | None:
+    standing = uow.bets.among([placement.id]).get(placement.id)
+    if standing is not None:
+        if standing.placement.market is not placement.market:
+            raise IdempotencyKeyReused("the key was used for a bet on another market")
+        return standing
+    if uow.deletions.among([placement.id]):
+        raise BetDeleted("the bet of this key has been deleted")
+    refusal = uow.refusals.of_subjects([placement.id]).get(placement.id)
+    if refusal is not None:
+        raise refusal_error(refusal.reason)
+    return None
+
+
+def update_bet(
+    uow: UnitOfWork, bet_id: UUID, user_id: str, *, message_id: UUID, now: datetime
+) -> Bet | Publication:
+    """Ask for another user on a bet, while its event is created."""
+    bet = get_bet(uow, bet_id)
+    if bet.placement.user_id == user_id:
+        return bet
+    if get_event(uow, bet.event_id).state is not EventState.CREATED:
+        raise EventNotOpen
+    message = BetUpdated(id=message_id, time=now, placement=replace(bet.placement, user_id=user_id))
+    return Publication(
+        message=message, judge=ConsumerName.BET_WRITER, event_version=bet.event_version
+    )
+
+
+def get_event(uow: UnitOfWork, event_id: UUID) -> Event:
+    stored = uow.events.among([event_id]).get(event_id)
+    if stored is None:
+        raise EventNotFound(f"there is no event {event_id}")
+    return stored.event
+
+
+def get_bet(uow: UnitOfWork, bet_id: UUID) -> Bet:
+    """The bet, or BetRefused with the reason when its request was refused."""
+    bet = uow.bets.among([bet_id]).get(bet_id)
+    if bet is not None:
+        return bet
+    if not uow.deletions.among([bet_id]):
+        refusal = uow.refusals.of_subjects([bet_id]).get(bet_id)
+        if refusal is not None:
+            raise BetRefused(f"bet {bet_id} was refused: {refusal.reason}", refusal.reason)
+    raise BetNotFound(f"there is no bet {bet_id}")
+
+
+def delete_event(uow: UnitOfWork, event_id: UUID) -> None:
+    """Delete an event that has no bets, for good. The caller commits."""
+    if not uow.events.lock([event_id], EventLock.DELETE):
+        raise EventNotFound(f"there is no event {event_id}")
+    bets = uow.bets.count(event_id)
+    if bets:
+        raise EventHasBets(bets)
+    uow.events.remove(event_id)
+    uow.deletions.add(event_id)
+
+
+def delete_bet(uow: UnitOfWork, bet_id: UUID) -> None:
+    """Withdraw a bet while its event is created, for good. The caller commits.
+
+    Deletes are ordered by the tables, not by the log. So that nobody withdraws a losing bet while
+    a kick-off waits unread, the Event Writer must have stood at its partition's end just now.
+    """
+    event_id = get_bet(uow, bet_id).event_id
+    stored = uow.events.lock([event_id], EventLock.DELETE).get(event_id)
+    bet = get_bet(uow, bet_id)
+    if stored is None or stored.event.state is not EventState.CREATED:
+        raise EventNotOpen
+    ago = uow.positions.caught_up_ago(ConsumerName.EVENT_WRITER, EVENTS_TAXONOMY)
+    if ago.get(bet.position.partition, timedelta.max) > FRESH_ENOUGH:
+        raise Lagging("the Event Writer is behind; a bet can't be withdrawn just now")
+    uow.bets.remove(bet_id)
+    uow.deletions.add(bet_id)

@@ -1,0 +1,63 @@
+"""What can become of a record, and the records as the consumers' decisions see them."""
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from domain.errors import MalformedRecord
+from domain.log import Record
+from domain.messages import Message
+from domain.ports import Database, UnitOfWork
+from domain.records import ConsumerName, RefusalReason
+
+
+class Fate(StrEnum):
+    """What became of a well-formed record that was not refused."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    """There was nothing for this consumer to do."""
+
+
+Ruling = Fate | RefusalReason
+
+
+class Request(NamedTuple):
+    """A well-formed record and its message: a request until it is judged."""
+
+    record: Record
+    message: Message
+
+
+class Decoded(NamedTuple):
+    """A record and what reading it gave."""
+
+    record: Record
+    message: Message | MalformedRecord
+
+
+class Lane(NamedTuple):
+    """A topic, and how many of its records one transaction takes at most."""
+
+    topic: str
+    most: int
+
+
+class Handler(Protocol):
+    """What tells one consumer from another; the loop around it is the same for all three."""
+
+    name: ConsumerName
+    behind: ConsumerName | None
+    """The consumer whose position on events.taxonomy this one never passes."""
+    publishes: bool
+    """Whether it has outputs at all."""
+    lanes: Sequence[Lane]
+    """First come, first served: a later lane's turn comes when the earlier ones hold nothing."""
+
+    def outputs(self, database: Database, requests: Sequence[Request]) -> Iterator[list[Message]]:
+        """Messages to publish before the position of these requests is recorded, in portions."""
+        ...
+
+    def decide(self, uow: UnitOfWork, requests: Sequence[Request]) -> list[Ruling]:
+        """Judge the requests in order and write their effects; one ruling for each."""
+        ...

@@ -1,0 +1,146 @@
+"""What was decided on published requests, looked up for many of them at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from domain.bets import Bet, BetState
+from domain.errors import (
+    BetDeleted,
+    BetNotFound,
+    EventConflict,
+    EventDeleted,
+    EventNotFound,
+    EventNotOpen,
+    FieldFrozen,
+    IdempotencyKeyReused,
+    RuleBroken,
+    VersionMismatch,
+)
+from domain.events import Event
+from domain.history import version_at
+from domain.log import Placed
+from domain.messages import BetPlaced, BetUpdated, EventCreated, EventUpdated, TaxonomyMessage
+from domain.ports import UnitOfWork
+from domain.records import ConsumerName, RefusalReason
+
+Verdict = Event | Bet | RuleBroken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """A request on its way into the log, and who judges it there."""
+
+    message: TaxonomyMessage
+    judge: ConsumerName
+    event_version: int
+    """The event's version as far as the quick checks knew; of an event, the version asked for."""
+    conditional: bool = False
+    """Whether the client named the version that it expects (If-Match)."""
+
+
+def refusal_error(reason: RefusalReason, publication: Publication | None = None) -> RuleBroken:
+    """The error that answers a refused request, now or on a retry."""
+    match reason:
+        case RefusalReason.EVENT_DELETED if publication is not None and isinstance(
+            publication.message, EventCreated
+        ):
+            return EventDeleted("the event of this key has been deleted")
+        case (
+            RefusalReason.EVENT_NOT_FOUND
+            | RefusalReason.EVENT_DELETED
+            | RefusalReason.NOT_A_NEW_EVENT
+        ):
+            return EventNotFound("the event is not there")
+        case RefusalReason.EVENT_NOT_OPEN:
+            return EventNotOpen()
+        case RefusalReason.IDEMPOTENCY_KEY_REUSED:
+            return IdempotencyKeyReused("the key was used for a request with other content")
+        case RefusalReason.BET_NOT_FOUND:
+            return BetNotFound("the bet is not there")
+        case RefusalReason.BET_DELETED:
+            return BetDeleted("the bet has been deleted")
+        case RefusalReason.FIELD_FROZEN:
+            return FieldFrozen("market")
+        case _:
+            if publication is not None and publication.conditional:
+                return VersionMismatch("a concurrent update came first: read the event again")
+            return EventConflict("a concurrent update came first: read the event again and decide")
+
+
+def verdicts(
+    uow: UnitOfWork, published: Sequence[tuple[Publication, Placed]]
+) -> Mapping[UUID, Verdict]:
+    """By message id what became of these requests, once their judge's position has passed them.
+    One that left no trace (its log is no longer there, or it was a dead letter) is left out."""
+    refusals = uow.refusals.of_messages([p.message.id for p, _ in published])
+    found: dict[UUID, Verdict] = {
+        p.message.id: refusal_error(refusals[p.message.id].reason, p)
+        for p, _ in published
+        if p.message.id in refusals
+    }
+    rest = [(p.message, placed) for p, placed in published if p.message.id not in refusals]
+    found |= _event_verdicts(
+        uow, [m for m, _ in rest if isinstance(m, EventCreated | EventUpdated)]
+    )
+    found |= _bet_verdicts(
+        uow, [(m, placed) for m, placed in rest if isinstance(m, BetPlaced | BetUpdated)]
+    )
+    return found
+
+
+def _event_verdicts(
+    uow: UnitOfWork, messages: Sequence[EventCreated | EventUpdated]
+) -> Mapping[UUID, Event]:
+    """Applied: the event as the message made it. Unchanged: the event as it now is."""
+    if not messages:
+        return {}
+    ranges: dict[UUID, tuple[int, int]] = {}
+    for message in messages:
+        version = message.event.version
+        first, last = ranges.get(message.event.id, (version, version))
+        ranges[message.event.id] = (min(first, version), max(last, version))
+    applied = {v.message_id for vs in uow.event_versions.between(ranges).values() for v in vs}
+    found = {m.id: m.event for m in messages if m.id in applied}
+    unchanged = [message for message in messages if message.id not in applied]
+    stored = uow.events.among({message.event.id for message in unchanged}) if unchanged else {}
+    for message in unchanged:
+        now = stored.get(message.event.id)
+        if now is not None and (
+            isinstance(message, EventCreated) or now.event.same_content(message.event)
+        ):
+            found[message.id] = now.event
+    return found
+
+
+def _bet_verdicts(
+    uow: UnitOfWork, messages: Sequence[tuple[BetPlaced | BetUpdated, Placed]]
+) -> Mapping[UUID, Bet]:
+    """A bet that this very record placed is answered as placed, whatever has happened since; a
+    retried one as it now is."""
+    if not messages:
+        return {}
+    standing = uow.bets.among({message.placement.id for message, _ in messages})
+    found = {}
+    for message, placed in messages:
+        bet = standing.get(message.placement.id)
+        if bet is None:
+            continue
+        if isinstance(message, BetUpdated):
+            # As the message made it: another update may have been applied since.
+            user_id = message.placement.user_id
+            found[message.id] = replace(bet, placement=replace(bet.placement, user_id=user_id))
+        elif (bet.position.partition, bet.position.offset) == placed[1:]:
+            found[message.id] = _as_placed(uow, bet)
+        else:
+            found[message.id] = bet
+    return found
+
+
+def _as_placed(uow: UnitOfWork, bet: Bet) -> Bet:
+    if bet.state is BetState.NONE:
+        return bet
+    versions = uow.event_versions.until_kick_off([bet.event_id])[bet.event_id]
+    at_place = version_at(versions, bet.position, uow.logs.generations())
+    version = bet.event_version if at_place is None else at_place.version
+    return replace(bet, state=BetState.NONE, event_version=version)

@@ -1,0 +1,58 @@
+"""One of the two servers as a process of its own, or several behind one socket."""
+
+import asyncio
+import os
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from entrypoints import bootstrap
+from entrypoints.ending import end_of_service
+from entrypoints.logs import configure_logs
+from entrypoints.servers import SHUTDOWN_TIMEOUT, Server, bind, serve, url_of
+from entrypoints.settings import PREFIX, Settings, load_settings
+
+APPS = {"events": bootstrap.events_api, "bets": bootstrap.bets_api}
+
+
+def run_api(name: str, settings: Settings, url: str, *, host: str, port: int, workers: int) -> None:
+    """Serve until SIGTERM or SIGINT; open requests are answered first."""
+    if workers == 1:
+        asyncio.run(_run_one(name, settings, url, host, port))
+        return
+    os.environ[PREFIX + "DATABASE_URL"] = url
+    config = uvicorn.Config(
+        f"entrypoints.api_process:{name}_worker",
+        factory=True,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+    )
+    # What `uvicorn.run` does, on a socket of ours: its own would be slow (see `bind`).
+    Multiprocess(config, sockets=[bind(host, port)]).run()
+
+
+async def _run_one(name: str, settings: Settings, url: str, host: str, port: int) -> None:
+    stop = await end_of_service()
+    listener = bind(host, port)
+    structlog.get_logger(f"{name}-api").info("listening", url=url_of(listener))
+    await serve([Server(APPS[name](settings, url), listener)], stop)
+
+
+def _worker(name: str) -> FastAPI:
+    settings = load_settings()
+    configure_logs(settings)
+    return APPS[name](settings, settings.database_url)
+
+
+def events_worker() -> FastAPI:
+    """What each of several workers of the events API runs."""
+    return _worker("events")
+
+
+def bets_worker() -> FastAPI:
+    """What each of several workers of the bets API runs."""
+    return _worker("bets")

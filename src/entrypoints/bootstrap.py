@@ -1,0 +1,209 @@
+"""The composition root: the only place that knows all parts and wires them, by plain calls.
+
+Heavy parts are imported where they are wired, so that each process loads only what it runs.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from adapters.cloudevents import CloudEventsCodec
+from adapters.postgres.database import PostgresDatabase
+from domain.bet_scorer import BetScorer
+from domain.bet_writer import BetWriter
+from domain.consumer import Consumer
+from domain.errors import TouchlineError
+from domain.event_writer import EventWriter
+from domain.log import PARTITIONS, TOPICS
+from domain.ports import Codec, Database, MessageBus
+from domain.records import ConsumerName
+from domain.rulings import Handler
+from entrypoints.runner import ConsumerRunner
+from entrypoints.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+HANDLERS: dict[ConsumerName, Callable[[], Handler]] = {
+    ConsumerName.EVENT_WRITER: EventWriter,
+    ConsumerName.BET_WRITER: BetWriter,
+    ConsumerName.BET_SCORER: BetScorer,
+}
+CONSUMER_CONNECTIONS = 4
+
+
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """The configured database's URL; the embedded one is started, and stopped by its last user."""
+    if settings.database_url:
+        yield settings.database_url
+        return
+    from adapters.postgres.embedded import EmbeddedPostgres
+
+    embedded = EmbeddedPostgres(settings.data)
+    try:
+        yield embedded.start()
+    finally:
+        embedded.stop()
+
+
+def open_database(url: str, *, connections: int, name: str) -> PostgresDatabase:
+    return PostgresDatabase(url, pool_size=connections, application_name=f"touchline {name}")
+
+
+@contextmanager
+def database(url: str, *, name: str) -> Iterator[PostgresDatabase]:
+    """The database, for one command."""
+    opened = open_database(url, connections=2, name=name)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextmanager
+def connected(
+    settings: Settings, url: str, *, name: str
+) -> Iterator[tuple[PostgresDatabase, MessageBus]]:
+    """The database and the bus, for one command."""
+    with database(url, name=name) as opened:
+        bus = open_bus(settings, opened)
+        try:
+            yield opened, bus
+        finally:
+            bus.close()
+
+
+def codec() -> Codec:
+    return CloudEventsCodec()
+
+
+def open_bus(settings: Settings, database: PostgresDatabase) -> MessageBus:
+    """The configured bus; on PostgreSQL it lives in the same database."""
+    if settings.bus == "kafka":
+        from adapters.kafka.bus import KafkaBus
+        from adapters.kafka.settings import KafkaSettings
+
+        return KafkaBus(KafkaSettings(bootstrap_servers=settings.kafka_bootstrap_servers))
+    from adapters.postgres.log_bus import PostgresLogBus
+
+    return PostgresLogBus(database.engine)
+
+
+def migrate(url: str) -> bool:
+    """Bring the schema to head; tell whether there was anything to do."""
+    from adapters.postgres.migrate import migrate as to_head
+
+    with database(url, name="migrate") as opened:
+        return to_head(opened.engine)
+
+
+def create_topics(settings: Settings, url: str) -> Mapping[str, bool]:
+    """Make the topics; tell for each whether it was new. Misconfigured when one is otherwise."""
+    if settings.bus == "kafka":
+        from adapters.kafka.topics import create_topics as on_kafka
+
+        return on_kafka(
+            settings.kafka_bootstrap_servers,
+            TOPICS,
+            partitions=PARTITIONS,
+            replication_factor=settings.kafka_replication_factor,
+        )
+    from adapters.postgres.log_schema import create_log_topics
+
+    with database(url, name="topics") as opened, opened.engine.begin() as connection:
+        return create_log_topics(connection, TOPICS, PARTITIONS)
+
+
+def new_id() -> UUID:
+    """A time-ordered id, version 7."""
+    from uuid_utils.compat import uuid7
+
+    return uuid7()
+
+
+def consumer_runner(
+    name: ConsumerName, settings: Settings, url: str, stop: threading.Event
+) -> ConsumerRunner:
+    """One member of a consumer group, ready to run in a thread or process of its own."""
+    opened = open_database(url, connections=CONSUMER_CONNECTIONS, name=name)
+    bus = open_bus(settings, opened)
+
+    def make() -> Consumer:
+        return Consumer(
+            HANDLERS[name](),
+            bus=bus,
+            codec=codec(),
+            database=opened,
+            monotonic=time.monotonic,
+        )
+
+    def close() -> None:
+        bus.close()
+        opened.close()
+
+    return ConsumerRunner(name, make=make, listen=opened.listen, stop=stop, close=close)
+
+
+def consumer_health(runner: ConsumerRunner, settings: Settings, url: str) -> "FastAPI":
+    """`/livez`, `/readyz` and `/metrics` of a consumer process."""
+    from prometheus_client import CollectorRegistry
+
+    from adapters.http.app import health_app
+    from adapters.http.metrics import ConsumerMetrics
+
+    opened = open_database(url, connections=1, name="health")
+    bus = open_bus(settings, opened)
+    registry = CollectorRegistry()
+    registry.register(ConsumerMetrics(runner.name, runner.readings))
+    return health_app(
+        f"Touchline {runner.name}",
+        health=lambda: dependencies(opened, bus) | runner.health(),
+        registry=registry,
+    )
+
+
+def events_api(settings: Settings, url: str) -> "FastAPI":
+    from adapters.http.events_api import create_events_api
+
+    return _api(create_events_api, "events-api", settings, url)
+
+
+def bets_api(settings: Settings, url: str) -> "FastAPI":
+    from adapters.http.bets_api import create_bets_api
+
+    return _api(create_bets_api, "bets-api", settings, url)
+
+
+def _api(create: Callable[..., "FastAPI"], name: str, settings: Settings, url: str) -> "FastAPI":
+    from prometheus_client import CollectorRegistry
+
+    from adapters.http.desk import THREADS, Desk
+
+    opened = open_database(url, connections=THREADS, name=name)
+    bus = open_bus(settings, opened)
+    desk = Desk(
+        database=opened,
+        bus=bus,
+        codec=codec(),
+        answer_wait=settings.answer_wait_ms / 1000,
+        new_id=new_id,
+        now=lambda: datetime.now(UTC),
+    )
+    registry: CollectorRegistry = CollectorRegistry()
+    return create(desk, health=lambda: dependencies(opened, bus), registry=registry)
+
+
+def dependencies(opened: Database, bus: MessageBus) -> dict[str, str]:
+    """Each dependency: `up`, or why not."""
+    try:
+        with opened.transaction() as uow:
+            uow.logs.generations()
+        found = {"database": "up"}
+    except TouchlineError as error:
+        found = {"database": f"down: {error}"}
+    return found | {"bus": "up" if bus.is_up() else "down"}

@@ -1,0 +1,232 @@
+"""The command line: parse, call, translate. What a command does is imported when it runs."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from domain.errors import TouchlineError
+from domain.records import ConsumerName
+
+if TYPE_CHECKING:
+    from entrypoints.settings import Settings
+
+FAILED = 1
+COULD_NOT = 2
+"""Exit code when the question could not be answered, or the settings are wrong."""
+
+app = typer.Typer(
+    help="Scores bets on live sporting events, right whatever crashes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+letters = typer.Typer(help="Records that could not be read: see them, put them back.")
+app.add_typer(letters, name="dead-letters", no_args_is_help=True)
+
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(help="0 = a free one.", min=0, max=65535)]
+HealthPort = Annotated[
+    int | None, typer.Option(help="Serve /livez, /readyz and /metrics here.", min=0, max=65535)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Workers = Annotated[int, typer.Option(help="Server processes.", min=1, max=64)]
+
+
+def main() -> None:
+    """Run the command line; what is expected to go wrong ends in one line, not in a traceback."""
+    try:
+        app()
+    except TouchlineError as error:
+        fail(str(error))
+
+
+def fail(text: str, code: int = FAILED) -> NoReturn:
+    typer.echo(f"error: {text}", err=True)
+    sys.exit(code)
+
+
+def _settings(**given: object) -> "Settings":
+    """The settings, with what the command line gave instead; logs are set up on the way."""
+    from entrypoints.logs import configure_logs
+    from entrypoints.settings import WrongSettings, load_settings
+
+    try:
+        settings = load_settings()
+    except WrongSettings as wrong:
+        fail(f"wrong settings:\n{wrong}", COULD_NOT)
+    settings = settings.model_copy(update={k: v for k, v in given.items() if v is not None})
+    configure_logs(settings)
+    return settings
+
+
+@contextmanager
+def _database(**given: object) -> "Iterator[tuple[Settings, str]]":
+    """The settings and the URL of the database, which is started if it is the embedded one."""
+    from entrypoints.bootstrap import database_url
+
+    settings = _settings(**given)
+    with database_url(settings) as url:
+        yield settings, url
+
+
+@app.command()
+def up(
+    *,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data.")] = None,
+    host: Host = "127.0.0.1",
+    events_port: Port = 8001,
+    bets_port: Port = 8002,
+    demo: Annotated[bool, typer.Option("--demo", help="Play the demo match.")] = False,
+) -> None:
+    """Run everything in one go, embedded, until stopped."""
+    from entrypoints.up import run_everything
+
+    settings = _settings(data=data)
+    run_everything(settings, host=host, events_port=events_port, bets_port=bets_port, demo=demo)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database schema to head."""
+    from entrypoints import bootstrap
+
+    with _database() as (_, url):
+        changed = bootstrap.migrate(url)
+    typer.echo("the schema is at head" if changed else "the schema was at head already")
+
+
+@app.command()
+def topics() -> None:
+    """Create the topics events.taxonomy and bets.state."""
+    from entrypoints import bootstrap
+
+    with _database() as (settings, url):
+        for topic, created in bootstrap.create_topics(settings, url).items():
+            typer.echo(f"{topic}: {'created' if created else 'exists already'}")
+
+
+@app.command()
+def events_api(host: Host = "127.0.0.1", port: Port = 8001, workers: Workers = 1) -> None:
+    """Serve the events API."""
+    from entrypoints.api_process import run_api
+
+    with _database() as (settings, url):
+        run_api("events", settings, url, host=host, port=port, workers=workers)
+
+
+@app.command()
+def bets_api(host: Host = "127.0.0.1", port: Port = 8002, workers: Workers = 1) -> None:
+    """Serve the bets API."""
+    from entrypoints.api_process import run_api
+
+    with _database() as (settings, url):
+        run_api("bets", settings, url, host=host, port=port, workers=workers)
+
+
+def _consumer(name: ConsumerName, health_port: int | None) -> None:
+    from entrypoints.consumer_process import run_consumer
+
+    with _database() as (settings, url):
+        run_consumer(name, settings, url, health_port=health_port)
+
+
+@app.command()
+def event_writer(health_port: HealthPort = None) -> None:
+    """Run one Event Writer: folds the story into events and their versions."""
+    _consumer(ConsumerName.EVENT_WRITER, health_port)
+
+
+@app.command()
+def bet_scorer(health_port: HealthPort = None) -> None:
+    """Run one Bet Scorer: tells which bets a new version of an event moves."""
+    _consumer(ConsumerName.BET_SCORER, health_port)
+
+
+@app.command()
+def bet_writer(health_port: HealthPort = None) -> None:
+    """Run one Bet Writer: inserts the bets that stand and writes their states."""
+    _consumer(ConsumerName.BET_WRITER, health_port)
+
+
+@app.command()
+def demo(
+    *,
+    speed: Annotated[
+        float | None, typer.Option(help="Match minutes per second; default: about 45 s in all.")
+    ] = None,
+    bets: Annotated[int, typer.Option(help="How many bets to place.", min=1)] = 120,
+    match: Annotated[str, typer.Option(help="Which match to replay.")] = "world-cup-2022",
+    events_url: Annotated[str, typer.Option(help="The events API.")] = "http://127.0.0.1:8001",
+    bets_url: Annotated[str, typer.Option(help="The bets API.")] = "http://127.0.0.1:8002",
+) -> None:
+    """Replay a recorded match over HTTP and watch the bets flip."""
+    from entrypoints.demo_command import run_demo
+
+    right = run_demo(match=match, bets=bets, speed=speed, events_url=events_url, bets_url=bets_url)
+    if not right:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def verify(*, as_json: AsJson = False) -> None:
+    """Check the invariants on the database and the topics. Exit code 0: all hold, 1: violations,
+    2: could not check."""
+    from entrypoints import verify_command
+
+    logging.disable(logging.WARNING)
+    try:
+        with _database() as (settings, url):
+            report = verify_command.run_verify(settings, url)
+    except TouchlineError as error:
+        fail(f"could not check: {error}", COULD_NOT)
+    if as_json:
+        typer.echo(json.dumps(verify_command.as_json(report)))
+    else:
+        typer.echo(verify_command.as_text(report))
+    raise typer.Exit(0 if report.holds else FAILED)
+
+
+def _letters(act: "Callable[[Settings, str], object]", *, as_json: bool) -> None:
+    from entrypoints.dead_letters import shown
+
+    with _database() as (settings, url):
+        typer.echo(shown(act(settings, url), as_json=as_json))
+
+
+@letters.command("list")
+def list_letters(
+    *,
+    after: Annotated[int | None, typer.Option(help="Only those with a higher ID.")] = None,
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List them, oldest first."""
+    from entrypoints.dead_letters import page
+
+    _letters(lambda _, url: page(url, after=after, most=limit), as_json=as_json)
+
+
+@letters.command("show")
+def show_letter(
+    letter: Annotated[int, typer.Argument(metavar="ID")], *, as_json: AsJson = False
+) -> None:
+    """Show one, with its raw bytes."""
+    from entrypoints.dead_letters import one
+
+    _letters(lambda _, url: one(url, letter), as_json=as_json)
+
+
+@letters.command("requeue")
+def requeue_letter(
+    letter: Annotated[int, typer.Argument(metavar="ID")], *, as_json: AsJson = False
+) -> None:
+    """Append it to its topic again, once."""
+    from entrypoints.dead_letters import requeue
+
+    _letters(lambda settings, url: requeue(settings, url, letter), as_json=as_json)

@@ -1,0 +1,77 @@
+"""HTTP servers on sockets that are bound first: a busy port is a clear error, 0 is a free one."""
+
+import asyncio
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from domain.errors import Misconfigured
+
+SHUTDOWN_TIMEOUT = 5
+"""Seconds that open requests get when a server stops."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Listen on the address, or raise Misconfigured that says who could not."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sets TCP_NODELAY only where the protocol is named. Without it each answer is held
+    # back until the client acknowledges its head: 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        # Only who listens keeps others away from the port.
+        listener.listen()
+    except OSError as busy:
+        listener.close()
+        raise Misconfigured(f"can't listen on {host}:{port}: {busy.strerror}") from busy
+    listener.set_inheritable(True)
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - only shown
+    return f"http://{shown}:{port}"
+
+
+class Server(uvicorn.Server):
+    """A server that leaves the signals to whoever runs it."""
+
+    def __init__(self, app: FastAPI, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+            lifespan="on",
+        )
+        super().__init__(config)
+        self._listener = listener
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def run_until_exit(self) -> None:
+        await self.serve(sockets=[self._listener])
+
+    async def until_started(self) -> bool:
+        """Whether it started; False when it gave up."""
+        while not self.started and not self.should_exit:  # noqa: ASYNC110 - uvicorn has no event
+            await asyncio.sleep(0.005)
+        return self.started
+
+
+async def serve(servers: Sequence[Server], stop: asyncio.Event) -> None:
+    """Run until `stop`, then let open requests end."""
+    running = [asyncio.create_task(server.run_until_exit()) for server in servers]
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([*running, stopped], return_when=asyncio.FIRST_COMPLETED)
+    for server in servers:
+        server.should_exit = True
+    stopped.cancel()
+    await asyncio.gather(*running)

@@ -1,0 +1,58 @@
+"""One running Touchline for all tests of the HTTP contract, and how they ask it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.over_http.asking import Web
+from tests.integration.over_http.story import Story
+from tests.integration.system import Up, running_up
+
+
+@pytest.fixture(scope="session")
+def touchline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """It waits long for a verdict: 202 comes only where a test asks for it, on any machine."""
+    with running_up(_folder(tmp_path_factory, answer_wait_ms=30_000)) as up:
+        yield up
+
+
+@pytest.fixture(scope="session")
+def web(touchline: Up) -> Iterator[Web]:
+    """Both servers."""
+    yield from _asking(touchline)
+
+
+@pytest.fixture(scope="session")
+def hasty_web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """A Touchline of its own that waits for no verdict."""
+    with running_up(_folder(tmp_path_factory, answer_wait_ms=0)) as up:
+        yield from _asking(up)
+
+
+@pytest.fixture(scope="session")
+def story(touchline: Up) -> Iterator[Story]:
+    """The inside of the Touchline behind `web`."""
+    story = Story(touchline.folder / "data")
+    yield story
+    story.close()
+
+
+@pytest.fixture
+def nothing_is_published(story: Story) -> Iterator[None]:
+    """All requests of the test are refused by the quick checks."""
+    before = story.length()
+    yield
+    assert story.length() == before
+
+
+def _folder(tmp_path_factory: pytest.TempPathFactory, *, answer_wait_ms: int) -> Path:
+    folder = tmp_path_factory.mktemp("http")
+    (folder / ".env").write_text(f"TOUCHLINE_ANSWER_WAIT_MS={answer_wait_ms}\n")
+    return folder
+
+
+def _asking(up: Up) -> Iterator[Web]:
+    web = Web(up.client.events_url, up.client.bets_url)
+    yield web
+    web.close()

@@ -1,0 +1,381 @@
+"""Touchline as its users run it: real processes on real sockets, started, killed and asked."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from adapters.postgres.database import PostgresDatabase
+from domain.errors import BusUnavailable
+from domain.log import NewRecord, Placed, Record
+from domain.ports import MessageBus
+from entrypoints import bootstrap
+from entrypoints.settings import PREFIX, Settings
+from tests.kafka.broker import free_ports
+
+PATIENCE = 60.0
+"""Seconds until a condition that must come true is given up."""
+
+APPENDED_AT_ONCE = 500
+
+TOUCHLINE = Path(sys.executable).with_name("touchline")
+Found = TypeVar("Found")
+
+
+def eventually(look: Callable[[], Found | None], *, patience: float = PATIENCE) -> Found:
+    """The first true value of `look`; fails with the last one."""
+    deadline = time.monotonic() + patience
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"still {found!r} after {patience} s"
+        time.sleep(0.02)
+    return found
+
+
+class Process:
+    """A `touchline` command that runs until it is told to stop."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self._log = log
+        with log.open("ab") as errors:
+            self.process = subprocess.Popen(
+                [str(TOUCHLINE), *arguments],
+                env=clean_environment(environment),
+                cwd=log.parent,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+
+    def line(self, pattern: str) -> re.Match[str]:
+        """The next line on its standard output that matches."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if match := re.search(pattern, line):
+                return match
+        raise AssertionError(f"it ended with {self.process.wait()}:\n{self._log.read_text()}")
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kill -9, and wait until it is gone."""
+        self.process.kill()
+        self._close()
+
+    def stop(self, *, within: float = 10.0) -> int:
+        """SIGTERM; its exit code."""
+        self.process.terminate()
+        try:
+            return self.process.wait(within)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with these settings of Touchline's and no others."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("TOUCHLINE_")}
+    return kept | dict(settings)
+
+
+def run(
+    *arguments: str, environment: Mapping[str, str], cwd: Path
+) -> "subprocess.CompletedProcess[str]":
+    """One command, to its end."""
+    return subprocess.run(
+        [str(TOUCHLINE), *arguments],
+        env=clean_environment(environment),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@dataclass
+class Client:
+    """Both APIs, in the words of the tests."""
+
+    events_url: str
+    bets_url: str
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
+
+    def event(self, **changes: Any) -> dict[str, Any]:
+        response = self.post_event(**changes)
+        assert response.status_code == 201, response.text
+        event: dict[str, Any] = response.json()
+        return event
+
+    def post_event(self, *, key: str | None = None, **changes: Any) -> httpx.Response:
+        body = {
+            "type": "football",
+            "team_1": "Argentina",
+            "team_2": "France",
+            "event_date": "2022-12-18T15:00:00Z",
+        }
+        return self.http.post(f"{self.events_url}/events", json=body | changes, headers=_keyed(key))
+
+    def patch(
+        self, event_id: str, *, headers: Mapping[str, str] | None = None, **changes: Any
+    ) -> httpx.Response:
+        return self.http.patch(
+            f"{self.events_url}/events/{event_id}", json=changes, headers=headers
+        )
+
+    def update(self, event_id: str, **changes: Any) -> dict[str, Any]:
+        response = self.patch(event_id, **changes)
+        assert response.status_code == 200, response.text
+        event: dict[str, Any] = response.json()
+        return event
+
+    def post_bet(
+        self, event_id: str, market: str, *, user: str = "ann", key: str | None = None
+    ) -> httpx.Response:
+        body = {"userId": user, "eventId": event_id, "market": market}
+        return self.http.post(f"{self.bets_url}/bets", json=body, headers=_keyed(key))
+
+    def bet(self, event_id: str, market: str, *, user: str = "ann") -> dict[str, Any]:
+        response = self.post_bet(event_id, market, user=user)
+        assert response.status_code == 201, response.text
+        bet: dict[str, Any] = response.json()
+        return bet
+
+    def get_bet(self, bet_id: str) -> httpx.Response:
+        return self.http.get(f"{self.bets_url}/bets/{bet_id}")
+
+    def tally(self, event_id: str) -> dict[str, dict[str, int]]:
+        """How many bets, by market and state; without zeros."""
+        response = self.http.get(f"{self.bets_url}/events/{event_id}/tally")
+        assert response.status_code == 200, response.text
+        markets = response.json()["markets"]
+        return {
+            market: {state: bets for state, bets in states.items() if bets}
+            for market, states in markets.items()
+            if any(states.values())
+        }
+
+    def becomes(self, event_id: str, **markets: dict[str, int]) -> None:
+        """Wait until the event's bets stand so."""
+        eventually(lambda: self.tally(event_id) == markets or None)
+
+    def close(self) -> None:
+        self.http.close()
+
+
+def _append(bus: MessageBus, records: Sequence[NewRecord]) -> list[Placed]:
+    placed: dict[int, Placed] = {}
+
+    def all_are_placed() -> bool:
+        missing = [number for number in range(len(records)) if number not in placed]
+        futures = bus.publish([records[number] for number in missing])
+        for number, future in zip(missing, futures, strict=True):
+            with suppress(BusUnavailable):
+                placed[number] = future.result()
+        return len(placed) == len(records)
+
+    eventually(all_are_placed)
+    return [placed[number] for number in range(len(records))]
+
+
+def _keyed(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"Idempotency-Key": key}
+
+
+class System:
+    """A running Touchline: how to reach it, and how to check it."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.environment = dict(environment)
+        self.client: Client
+
+    def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return run(*arguments, environment=self.environment, cwd=self.folder)
+
+    @contextmanager
+    def connected(self) -> Iterator[tuple[PostgresDatabase, MessageBus]]:
+        """Its database and its bus, behind its back."""
+        names = {PREFIX + name.upper(): name for name in Settings.model_fields}
+        given = {names[name]: value for name, value in self.environment.items()}
+        settings = Settings.model_validate(given)
+        with (
+            bootstrap.database_url(settings) as url,
+            bootstrap.connected(settings, url, name="test") as parts,
+        ):
+            yield parts
+
+    def append(self, *records: NewRecord) -> list[Placed]:
+        """Put records into the log without asking the APIs; again those that are given up."""
+        with self.connected() as (_, bus):
+            return [
+                placed
+                for start in range(0, len(records), APPENDED_AT_ONCE)
+                for placed in _append(bus, records[start : start + APPENDED_AT_ONCE])
+            ]
+
+    def log(self, topic: str) -> list[Record]:
+        """All that the topic holds."""
+        with self.connected() as (_, bus):
+            return list(bus.read(topic))
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        done = self.command("dead-letters", "list", "--limit", "1000", "--json")
+        assert done.returncode == 0, done.stderr
+        letters: list[dict[str, Any]] = json.loads(done.stdout)
+        return letters
+
+    def verify(self) -> dict[str, Any]:
+        """The report of `touchline verify`, once all is quiet; it must be clean."""
+
+        def quiet() -> dict[str, Any] | None:
+            done = self.command("verify", "--json")
+            assert done.returncode in {0, 1}, done.stderr
+            report: dict[str, Any] = json.loads(done.stdout)
+            assert done.returncode == 0, report
+            return report if report["quiet"] else None
+
+        return eventually(quiet)
+
+
+class Up(System):
+    """`touchline up`: everything in one process, on a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, {"TOUCHLINE_DATA": str(folder / "data")})
+        self.process: Process
+        self.log_file = folder / "up.log"
+        self._ports = [0, 0]
+
+    def start(self) -> float:
+        """Start, or start again at the same addresses; return the seconds until it was ready."""
+        before = time.monotonic()
+        self.process = Process(
+            ["up", "--events-port", str(self._ports[0]), "--bets-port", str(self._ports[1])],
+            self.environment,
+            self.log_file,
+        )
+        ready = self.process.line(r"^touchline ready events=(\S+) bets=(\S+)$")
+        if self._ports == [0, 0]:
+            self._ports = [int(url.rpartition(":")[2]) for url in ready.groups()]
+            self.client = Client(ready[1], ready[2])
+        return time.monotonic() - before
+
+    def stop(self) -> int:
+        self.client.close()
+        return self.process.stop()
+
+
+@contextmanager
+def running_up(folder: Path) -> Iterator[Up]:
+    up = Up(folder)
+    up.start()
+    try:
+        yield up
+    finally:
+        if up.process.process.poll() is None:
+            assert up.stop() == 0
+
+
+CONSUMERS = ("event-writer", "bet-writer", "bet-scorer")
+
+
+class Processes(System):
+    """Every part as a process of its own, `members` in each consumer group."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], *, members: int = 1) -> None:
+        super().__init__(folder, environment)
+        self._members = members
+        self._ports = free_ports(2 + members * len(CONSUMERS))
+        events, bets, *health = self._ports
+        self._commands = {
+            "events-api": ("events-api", "--port", str(events)),
+            "bets-api": ("bets-api", "--port", str(bets)),
+        } | {
+            f"{name}-{member}": (name, "--health-port", str(health.pop()))
+            for name in CONSUMERS
+            for member in range(members)
+        }
+        self.running: dict[str, Process] = {}
+        self.client = Client(self.address("events-api"), self.address("bets-api"))
+
+    def start(self) -> None:
+        """Migrate, make the topics, start what is not running, and wait until all is ready."""
+        for command in ("migrate", "topics"):
+            done = self.command(command)
+            assert done.returncode == 0, done.stderr
+        for name in self._commands:
+            if name not in self.running:
+                self.start_one(name)
+        for name in self._commands:
+            eventually(partial(self.is_ready, name))
+
+    def start_one(self, name: str) -> None:
+        self.running[name] = Process(
+            self._commands[name], self.environment, self.folder / f"{name}.log"
+        )
+
+    @property
+    def names(self) -> Collection[str]:
+        """Its processes, running or not."""
+        return self._commands
+
+    def address(self, name: str) -> str:
+        """Where the process answers HTTP."""
+        return f"http://127.0.0.1:{self._commands[name][-1]}"
+
+    def is_ready(self, name: str) -> bool:
+        """What its `/readyz` says."""
+        try:
+            return httpx.get(f"{self.address(name)}/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def metrics(self, name: str) -> str:
+        return httpx.get(f"{self.address(name)}/metrics").text
+
+    def stop_one(self, name: str) -> int:
+        """SIGTERM; its exit code."""
+        return self.running.pop(name).stop()
+
+    def kill(self, *names: str) -> None:
+        """Kill -9 of these, or of all."""
+        for name in names or tuple(self.running):
+            self.running.pop(name).kill()
+
+    def stop(self) -> dict[str, int]:
+        """SIGTERM to all; their exit codes."""
+        self.client.close()
+        return {name: self.running.pop(name).stop() for name in tuple(self.running)}
+
+
+@contextmanager
+def running_processes(
+    folder: Path, environment: Mapping[str, str], *, members: int = 1
+) -> Iterator[Processes]:
+    system = Processes(folder, environment, members=members)
+    try:
+        system.start()
+        yield system
+        assert set(system.stop().values()) <= {0}
+    finally:
+        system.client.close()
+        for process in system.running.values():
+            process.kill()

@@ -1,0 +1,104 @@
+"""Publishing while the broker is away, killed, or frozen: in time or never."""
+
+import time
+from concurrent.futures import Future
+from threading import Timer
+
+import pytest
+
+from domain.errors import BusUnavailable
+from domain.log import BETS_STATE, EVENTS_TAXONOMY, NewRecord, Placed
+from domain.ports import MessageBus
+from tests.contracts.message_bus_member import DEADLINE, OpenBus, new_key, place
+from tests.kafka.broker import KafkaBroker
+from tests.kafka.faults import ANSWER_SECONDS, acknowledged, on_each, values
+
+LATE_SECONDS = 2.0
+"""What a given-up record could still be sent in, if anything sent it."""
+
+
+def test_a_broker_that_is_not_there_yet(kafka: KafkaBroker, kafka_buses: OpenBus) -> None:
+    kafka.stop()
+    bus = kafka_buses()
+    assert not bus.is_up()
+    given_up(bus, b"too early")
+    kafka.start()
+    acknowledged(bus, on_each(b"now it is there"))
+    time.sleep(LATE_SECONDS)
+    found = values(bus.read(EVENTS_TAXONOMY))
+    assert b"now it is there" in found
+    assert b"too early" not in found
+
+
+def test_a_killed_broker(kafka: KafkaBroker, kafka_buses: OpenBus) -> None:
+    bus = kafka_buses()
+    acknowledged(bus, on_each(b"before the kill"))
+    kafka.kill()
+    given_up(bus, b"killed: found out")
+    given_up(bus, b"killed: known")
+    assert not bus.is_up()
+    kafka.start()
+    acknowledged(bus, on_each(b"after the kill"))
+    time.sleep(LATE_SECONDS)
+    found = values(bus.read(EVENTS_TAXONOMY))
+    assert {b"before the kill", b"after the kill"} <= found
+    assert not {b"killed: found out", b"killed: known"} & found
+
+
+def test_a_frozen_broker(kafka: KafkaBroker, kafka_buses: OpenBus) -> None:
+    """The first records lie in its socket already: these it may append when it thaws."""
+    bus = kafka_buses()
+    acknowledged(bus, on_each(b"before the frost"))
+    kafka.suspend()
+    given_up(bus, b"frozen: in its socket")
+    given_up(bus, b"frozen: known")
+    assert not bus.is_up()
+    kafka.resume()
+    acknowledged(bus, on_each(b"after the frost"))
+    time.sleep(LATE_SECONDS)
+    found = values(bus.read(EVENTS_TAXONOMY))
+    assert {b"before the frost", b"after the frost"} <= found
+    assert b"frozen: known" not in found
+
+
+def test_a_hiccup_is_ridden_out(kafka: KafkaBroker, kafka_buses: OpenBus) -> None:
+    bus = kafka_buses()
+    acknowledged(bus, on_each(b"-"))
+    kafka.suspend()
+    thaw = Timer(0.7, kafka.resume)
+    thaw.start()
+    place(bus, on_each(b"-"))
+    thaw.join()
+
+
+def test_acknowledged_is_durable(kafka: KafkaBroker, kafka_buses: OpenBus) -> None:
+    bus, key, futures = kafka_buses(), new_key(), list[Future[Placed]]()
+    kill = Timer(0.5, kafka.kill)
+    kill.start()
+    began = time.monotonic()
+    while time.monotonic() - began < 1.0:
+        number = len(futures)
+        futures += bus.publish([NewRecord(BETS_STATE, key, b"%d" % number)])
+        time.sleep(0.001)
+    kill.join()
+    kafka.start()
+    placed = {n: f.result() for n, f in enumerate(futures) if not f.exception(timeout=DEADLINE)}
+    assert 0 < len(placed) < len(futures)
+    found = [record for record in kafka_buses().read(BETS_STATE) if record.key == key]
+    at = {(record.source.partition, record.offset): record.value for record in found}
+    assert {n: at[p.partition, p.offset] for n, p in placed.items()} == {
+        n: b"%d" % n for n in placed
+    }
+    numbers = [int(record.value or b"") for record in found]
+    assert numbers == sorted(set(numbers))
+
+
+def given_up(bus: MessageBus, value: bytes) -> None:
+    """Publish a record on each partition; all must be given up in time."""
+    began = time.monotonic()
+    futures = bus.publish(on_each(value))
+    assert time.monotonic() - began < 0.5
+    for future in futures:
+        with pytest.raises(BusUnavailable):
+            future.result(timeout=DEADLINE)
+    assert time.monotonic() - began < ANSWER_SECONDS

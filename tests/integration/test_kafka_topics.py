@@ -1,0 +1,80 @@
+"""Topics are made once, as they must be, on a real broker."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from adapters.kafka.topics import create_topics
+from domain.errors import BusUnavailable, Misconfigured
+from domain.log import PARTITIONS
+from tests.kafka.broker import KafkaBroker, free_ports
+
+
+@pytest.fixture
+def topic(kafka_admin: KafkaAdminClient) -> Iterator[str]:
+    """A name that is free; what is made of it is removed."""
+    name = f"made.{uuid4()}"
+    yield name
+    kafka_admin.delete_topics([name])
+
+
+def test_topics_are_made_once(
+    kafka: KafkaBroker, kafka_admin: KafkaAdminClient, topic: str
+) -> None:
+    assert create_topics(kafka.bootstrap, [topic]) == {topic: True}
+    (described,) = kafka_admin.describe_topics([topic])
+    assert create_topics(kafka.bootstrap, [topic]) == {topic: False}
+    assert kafka_admin.describe_topics([topic]) == [described]
+    assert len(described["partitions"]) == PARTITIONS
+
+
+def test_nothing_is_ever_dropped(
+    kafka: KafkaBroker, kafka_admin: KafkaAdminClient, topic: str
+) -> None:
+    create_topics(kafka.bootstrap, [topic])
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+    configs = kafka_admin.describe_configs([resource], config_filter="all")["topic"][topic]
+    assert configs["cleanup.policy"]["value"] == "delete"
+    assert configs["retention.ms"]["value"] == "-1"
+    assert configs["retention.bytes"]["value"] == "-1"
+
+
+def test_another_number_of_partitions_is_told(kafka: KafkaBroker, topic: str) -> None:
+    create_topics(kafka.bootstrap, [topic], partitions=2)
+    with pytest.raises(Misconfigured, match=f"{topic} has 2 partitions, not 3"):
+        create_topics(kafka.bootstrap, [topic])
+
+
+def test_every_difference_is_told(
+    kafka: KafkaBroker, kafka_admin: KafkaAdminClient, topic: str
+) -> None:
+    configs = {"cleanup.policy": "compact", "retention.ms": "1000"}
+    kafka_admin.create_topics({topic: {"num_partitions": 3, "configs": configs}})
+    with pytest.raises(Misconfigured) as raised:
+        create_topics(kafka.bootstrap, [topic])
+    assert "cleanup.policy=compact, not delete" in str(raised.value)
+    assert "retention.ms=1000, not -1" in str(raised.value)
+
+
+def test_more_replicas_than_brokers_are_refused(
+    kafka: KafkaBroker, kafka_admin: KafkaAdminClient
+) -> None:
+    topic = f"made.{uuid4()}"
+    with pytest.raises(Misconfigured):
+        create_topics(kafka.bootstrap, [topic], replication_factor=2)
+    assert topic not in kafka_admin.list_topics()
+
+
+def test_a_cluster_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.kafka.topics.PATIENCE_SECONDS", 0.5)
+    with pytest.raises(BusUnavailable):
+        create_topics(f"127.0.0.1:{free_ports(1)[0]}")
+
+
+@pytest.mark.parametrize("address", ["", "kafka", "kafka:", "kafka:port", "kafka:1,", "a:1 b:2"])
+def test_a_wrong_address_is_told(address: str) -> None:
+    with pytest.raises(Misconfigured, match="must be host:port"):
+        create_topics(address)

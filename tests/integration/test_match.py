@@ -1,0 +1,52 @@
+"""The match contract on both buses: all in one process, and each part as a process of its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.contracts.logs import LogContract
+from tests.contracts.match import MatchContract
+from tests.integration.system import System, running_processes, running_up
+from tests.kafka.broker import KafkaBroker
+
+
+class TestUp(MatchContract, LogContract):
+    """`touchline up`: everything in one process on the PostgreSQL log."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+        with running_up(tmp_path_factory.mktemp("up")) as system:
+            yield system
+
+
+class TestProcessesOnThePostgresLog(MatchContract, LogContract):
+    """Processes that share the embedded PostgreSQL."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+        folder = tmp_path_factory.mktemp("processes")
+        with running_processes(folder, {"TOUCHLINE_DATA": str(folder / "data")}) as system:
+            yield system
+
+
+class TestKafka(MatchContract, LogContract):
+    """Processes on real Kafka, two members in each group."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+        folder = tmp_path_factory.mktemp("kafka")
+        broker = KafkaBroker(folder / "broker")
+        broker.start()
+        environment = {
+            "TOUCHLINE_DATA": str(folder / "data"),
+            "TOUCHLINE_BUS": "kafka",
+            "TOUCHLINE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
+        }
+        try:
+            with running_processes(folder, environment, members=2) as system:
+                yield system
+        finally:
+            broker.kill()

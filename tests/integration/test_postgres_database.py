@@ -1,0 +1,62 @@
+"""The database on a real PostgreSQL: the contract."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, create_engine, make_url
+
+from adapters.postgres.database import PostgresDatabase
+from adapters.postgres.migrate import migrate
+from adapters.postgres.schema import metadata
+from domain.ports import Database
+from tests.contracts.repositories import DatabaseContract
+
+APPLICATION = "contract"
+
+
+@pytest.fixture(scope="module")
+def contract_url(postgres_url: str) -> str:
+    """One migrated database for all cases."""
+    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE contract")
+    engine.dispose()
+    url = make_url(postgres_url).set(database="contract").render_as_string(hide_password=False)
+    database = PostgresDatabase(url)
+    migrate(database.engine)
+    database.close()
+    return url
+
+
+@pytest.fixture(scope="module")
+def observer(contract_url: str) -> Iterator[Engine]:
+    """Looks at the database from outside, and empties it."""
+    engine = create_engine(contract_url, isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+
+
+class TestPostgresDatabase(DatabaseContract):
+    """The shared suite."""
+
+    @pytest.fixture(autouse=True)
+    def _observe(self, observer: Engine) -> None:
+        self.observer = observer
+
+    @pytest.fixture
+    def database(self, contract_url: str, observer: Engine) -> Iterator[Database]:
+        with observer.connect() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+        database = PostgresDatabase(contract_url, pool_size=9, application_name=APPLICATION)
+        yield database
+        database.close()
+
+    def waiting(self, database: Database) -> int:
+        with self.observer.connect() as connection:
+            count = connection.exec_driver_sql(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE wait_event_type = 'Lock' AND application_name = %s",
+                (APPLICATION,),
+            ).scalar_one()
+        return int(count)

@@ -1,0 +1,198 @@
+"""A real Apache Kafka broker for tests: one process, its own data, no container.
+
+It dies with the process that started it. Whatever a test does to it (kill, freeze, empty its
+disk), `restart` brings it back on the same port under the same cluster id.
+"""
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from uuid import uuid4
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from tests.kafka.jars import jars_directory
+
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+_JVM_OPTIONS = (
+    *("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+    *("-Xshare:auto", "-Djava.awt.headless=true", "-Dlog4j2.level=WARN"),
+)
+
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={data}
+log.flush.interval.messages=1
+log.cleaner.enable=false
+auto.create.topics.enable=true
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=2000
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+"""
+
+
+class KafkaBroker:
+    """A broker that is also its own controller (KRaft)."""
+
+    def __init__(self, directory: Path) -> None:
+        """Everything it writes goes below `directory`."""
+        self._directory = directory
+        self._data = directory / "data"
+        self._log = directory / "broker.log"
+        self._properties = directory / "server.properties"
+        self._cluster_id = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+        self._port, controller_port = free_ports(2)
+        directory.mkdir(parents=True, exist_ok=True)
+        self._properties.write_text(
+            _PROPERTIES.format(port=self._port, controller_port=controller_port, data=self._data)
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """What clients connect to."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def data(self) -> Path:
+        """Where it stores all that it keeps."""
+        return self._data
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process lives; a frozen one does."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it, on new disks if it has none, and return once it answers."""
+        if self.is_running:
+            return
+        if not self._data.exists():
+            self._format()
+        with self._log.open("ab") as log:
+            command = _java("kafka.Kafka", str(self._properties))
+            if setpriv := shutil.which("setpriv"):
+                command = [setpriv, "--pdeathsig", "SIGKILL", *command]
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self._wait_until_it_answers()
+
+    def stop(self) -> None:
+        """Let it shut down in order; kill it when it takes too long."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """As a power cut would: it can neither flush nor say goodbye."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Bring it back, whatever became of it; return once it answers."""
+        self.stop()
+        self.start()
+
+    def suspend(self) -> None:
+        """Freeze it: connections stay open, nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Thaw it."""
+        self._signal(signal.SIGCONT)
+
+    def lose_disk(self) -> None:
+        """Remove all it ever stored, topics included; it must not run."""
+        if self.is_running:
+            raise RuntimeError("the broker still runs")
+        shutil.rmtree(self._data)
+
+    def _format(self) -> None:
+        command = _java(
+            *("kafka.tools.StorageTool", "format"),
+            *(f"--cluster-id={self._cluster_id}", "--config", str(self._properties)),
+        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"formatting Kafka's storage failed:\n{done.stdout}{done.stderr}")
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if not self.is_running:
+                break
+            if self._answers():
+                return
+        self.kill()
+        raise RuntimeError(f"Kafka did not start:\n{self._log.read_text()[-4000:]}")
+
+    def _answers(self) -> bool:
+        """Whether it accepts a connection and then tells its cluster's brokers."""
+        try:
+            socket.create_connection(("127.0.0.1", self._port), timeout=1.0).close()
+        except OSError:
+            time.sleep(0.05)
+            return False
+        try:
+            KafkaAdminClient(
+                bootstrap_servers=self.bootstrap,
+                bootstrap_timeout_ms=int(START_SECONDS * 1000),
+                reconnect_backoff_max_ms=100,
+            ).close()
+        except KafkaError:
+            return False
+        return True
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._signal(how)
+        self.resume()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _signal(self, which: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(which)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on right now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _java(*arguments: str) -> list[str]:
+    jars = jars_directory()
+    if not jars.is_dir():
+        raise RuntimeError("Kafka's jars are not there yet. Type: python -m tests.setup")
+    return ["java", *_JVM_OPTIONS, "-cp", f"{jars}/*", *arguments]

@@ -1,0 +1,71 @@
+"""Fixtures around one real Kafka broker for each test session."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from kafka import KafkaAdminClient
+
+from adapters.kafka.bus import KafkaBus
+from adapters.kafka.settings import KafkaSettings
+from adapters.kafka.topics import create_topics
+from domain.log import PARTITIONS
+from tests.contracts.message_bus_member import Recreate, attempts
+from tests.kafka.broker import KafkaBroker
+
+SESSION_SECONDS = 3.0
+"""Shorter than in production: a test waits for the takeover."""
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """The broker itself; tests take `kafka`."""
+    broker = KafkaBroker(tmp_path_factory.mktemp("kafka"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def kafka(kafka_broker: KafkaBroker) -> Iterator[KafkaBroker]:
+    """The session's broker with the product's topics, whatever an earlier test did to it."""
+    kafka_broker.start()
+    create_topics(kafka_broker.bootstrap)
+    yield kafka_broker
+    kafka_broker.resume()
+
+
+@pytest.fixture
+def kafka_buses(kafka: KafkaBroker) -> Iterator[Callable[[], KafkaBus]]:
+    """Opens one more bus, as another process would; all are closed afterwards."""
+    settings = KafkaSettings(bootstrap_servers=kafka.bootstrap, session_seconds=SESSION_SECONDS)
+    opened: list[KafkaBus] = []
+
+    def open_bus() -> KafkaBus:
+        opened.append(KafkaBus(settings))
+        return opened[-1]
+
+    yield open_bus
+    for bus in opened:
+        bus.close()
+
+
+@pytest.fixture
+def kafka_admin(kafka: KafkaBroker) -> Iterator[KafkaAdminClient]:
+    """For what Touchline never does itself."""
+    with KafkaAdminClient(bootstrap_servers=kafka.bootstrap) as admin:
+        yield admin
+
+
+@pytest.fixture
+def recreate_topic(kafka: KafkaBroker, kafka_admin: KafkaAdminClient) -> Recreate:
+    """Deletes the topic, if it is there, and creates it anew and empty."""
+
+    def delete_and_create(topic: str, partitions: int = PARTITIONS) -> None:
+        if topic in kafka_admin.list_topics():
+            kafka_admin.delete_topics([topic])
+            for _ in attempts():
+                if topic not in kafka_admin.list_topics():
+                    break
+        create_topics(kafka.bootstrap, [topic], partitions=partitions)
+
+    return delete_and_create

@@ -1,0 +1,109 @@
+"""Gets what the tests need beyond Python packages: Java, Maven, and Apache Kafka's jars.
+
+Run by `make test` as `python -m tests.setup`. What is there already is left alone. What can't be
+installed from here stops it before the first test, with the command to type.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.kafka.jars import POM, jars_directory
+
+OLDEST_JAVA = 17
+JAVA_PACKAGES = ("openjdk-17-jre-headless", "openjdk-21-jre-headless", "default-jre-headless")
+"""The first one that the Debian release at hand has is installed."""
+
+
+def main() -> None:
+    """Install what is missing."""
+    ensure_java_and_maven()
+    copy_kafka_jars()
+
+
+def ensure_java_and_maven() -> None:
+    """Install Java and Maven, or exit with the command that does."""
+    if is_ready():
+        return
+    if not may_install():
+        sys.exit(f"The tests need Java {OLDEST_JAVA} or newer and Maven. Type: {command_to_type()}")
+    run("apt-get", "update", "-q")
+    packages = (*first_available(JAVA_PACKAGES), "maven")
+    run("apt-get", "install", "-q", "-y", "--no-install-recommends", *packages)
+    if not is_ready():
+        sys.exit(
+            f"Installed {' and '.join(packages)}, but `java -version` still names none that is "
+            f"{OLDEST_JAVA} or newer. Type: update-alternatives --config java"
+        )
+
+
+def copy_kafka_jars() -> None:
+    """Copy Kafka and all it depends on into the project's cache, once and whole."""
+    target = jars_directory()
+    if target.is_dir():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        unfinished = Path(scratch) / "libs"
+        run(
+            *("mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"),
+            *("-DincludeScope=runtime", f"-DoutputDirectory={unfinished}"),
+        )
+        unfinished.rename(target)
+
+
+def is_ready() -> bool:
+    """Whether Java is new enough and Maven is there."""
+    return java_version() >= OLDEST_JAVA and shutil.which("mvn") is not None
+
+
+def java_version() -> int:
+    """The major version of the `java` on the path; 0 if there is none."""
+    if shutil.which("java") is None:
+        return 0
+    says = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', says)
+    return int(found[1]) if found else 0
+
+
+def may_install() -> bool:
+    """Whether this is Debian or a child of it, and we are root."""
+    return shutil.which("apt-get") is not None and os.geteuid() == 0
+
+
+def command_to_type() -> str:
+    """What installs Java and Maven here."""
+    if shutil.which("apt-get"):
+        return "sudo apt-get update && sudo apt-get install -y openjdk-17-jre-headless maven"
+    if shutil.which("dnf"):
+        return "sudo dnf install -y java-17-openjdk-headless maven"
+    if shutil.which("brew"):
+        return "brew install openjdk@17 maven && brew link --force openjdk@17"
+    return "java -version; mvn -version   (after installing both from your system's packages)"
+
+
+def first_available(packages: tuple[str, ...]) -> tuple[str, ...]:
+    """The first of these that apt knows, as the only item."""
+    for package in packages:
+        shown = subprocess.run(["apt-cache", "show", package], capture_output=True, check=False)
+        if shown.returncode == 0:
+            return (package,)
+    return packages[:1]
+
+
+def run(*command: str) -> None:
+    """Run it in view of the user; exit when it fails."""
+    sys.stdout.write(f"+ {' '.join(command)}\n")
+    sys.stdout.flush()
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    finished = subprocess.run(command, env=environment, check=False)
+    if finished.returncode != 0:
+        sys.exit(f"`{' '.join(command)}` failed with exit code {finished.returncode}")
+
+
+if __name__ == "__main__":
+    main()

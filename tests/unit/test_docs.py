@@ -1,0 +1,292 @@
+"""README and docs say what is true: tables, links and examples are held to the code."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import typer
+from prometheus_client import CollectorRegistry
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
+
+from adapters.http import problems
+from adapters.http.bets_api import create_bets_api
+from adapters.http.events_api import create_events_api
+from adapters.http.schemas import BetHistory, ShownBet, ShownEvent
+from adapters.postgres import schema
+from docs import diagrams
+from entrypoints.main import app
+from entrypoints.matches import MATCHES
+from entrypoints.settings import PREFIX, Settings
+from tests.pages import CODE, LINK, anchors, blocks, functions_in, prose, table, typed
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[!R]*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def commands(group: TyperGroup, prefix: str = "") -> Iterator[tuple[str, TyperCommand]]:
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from commands(command, f"{prefix}{name} ")
+        else:
+            assert isinstance(command, TyperCommand)
+            yield prefix + name, command
+
+
+@pytest.fixture
+def touchline() -> dict[str, TyperCommand]:
+    """Every command by its whole name."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    return dict(commands(group))
+
+
+@pytest.fixture(scope="module")
+def servers() -> dict[str, Mapping[str, Any]]:
+    """What the OpenAPI documents say, by each server's name."""
+    created = {"events": create_events_api, "bets": create_bets_api}
+    return {
+        name: create(cast("Any", None), health=dict, registry=CollectorRegistry()).openapi()[
+            "paths"
+        ]
+        for name, create in created.items()
+    }
+
+
+# Links and names
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for _, target in LINK.findall(prose(page.read_text())):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        path = page.parent / name if name else page
+        assert path.exists(), target
+        assert path.resolve().is_relative_to(ROOT), target
+        assert not anchor or anchor in anchors(path.read_text()), target
+
+
+@each_page
+def test_files_and_tests_that_are_named_exist(page: Path) -> None:
+    text = prose(page.read_text())
+    files = {path.name: path for path in (ROOT / "tests").rglob("*.py")}
+    everywhere = {name for path in files.values() for name in functions_in(path)}
+    for name, target in LINK.findall(text):
+        if name.startswith("test_") and not name.endswith(".py"):
+            assert name in functions_in((page.parent / target).resolve()), name
+    for name in CODE.findall(text):
+        if re.fullmatch(r"(src|tests|docs)/[\w./-]+", name):
+            assert (ROOT / name).exists(), name
+        elif re.fullmatch(r"test_\w+\.py", name):
+            assert name in files, name
+        elif re.fullmatch(r"test_\w+", name):
+            assert name in everywhere, name
+
+
+# Tables
+
+
+def test_settings() -> None:
+    expected = [
+        [
+            f"`{PREFIX}{name.upper()}`",
+            f"`{field.default}`" if field.default != "" else "empty",
+            field.description,
+        ]
+        for name, field in Settings.model_fields.items()
+    ]
+    assert table(README, "variable") == expected
+
+
+def test_commands(touchline: Mapping[str, TyperCommand]) -> None:
+    listed = {name: set(CODE.findall(options)) for name, options, _ in table(README, "command")}
+    expected = {
+        f"`{name}`": {o for p in command.params for o in p.opts if o.startswith("--")}
+        for name, command in touchline.items()
+    }
+    assert listed == expected
+
+
+def test_matches() -> None:
+    (sentence,) = re.findall(r"^The matches are (.+?)\.$", README, re.MULTILINE | re.DOTALL)
+    assert CODE.findall(sentence) == list(MATCHES)
+
+
+def test_error_codes() -> None:
+    cells = [cell for row in table(README, "code") for cell in row]
+    listed = {code.strip("`"): int(status) for code, status in zip(*[iter(cells)] * 2, strict=True)}
+    framework = {code: status for status, code in problems._OF_STATUS.items()}
+    rules = {rule.code: status for rule, status in problems.STATUSES.items()}
+    assert listed == framework | rules | {"unavailable": 503, "internal-error": 500}
+
+
+def test_routes(servers: Mapping[str, Mapping[str, Any]]) -> None:
+    rows = table(README, "events API")
+    for column, (name, paths) in enumerate(servers.items()):
+        listed = {}
+        for row in rows:
+            if row[column]:
+                route, *filters = CODE.findall(row[column])
+                listed[route] = set(re.findall(r"\w+(?==)", " ".join(filters)))
+        assert listed == dict(routes(paths)), name
+
+
+def routes(paths: Mapping[str, Any]) -> Iterator[tuple[str, set[str]]]:
+    """Each route of the resources, and its filters."""
+    for path, methods in paths.items():
+        for method, route in methods.items():
+            if path.startswith(("/events", "/bets")):
+                names = {p["name"] for p in route.get("parameters", []) if p["in"] == "query"}
+                yield f"{method.upper()} {path}", names - {"limit", "cursor"}
+
+
+def test_every_column_of_the_brief_is_there() -> None:
+    named = re.findall(
+        r"`(events|bets)\.(\w+)`", "\n".join(r[0] for r in table(README, "the brief asks for"))
+    )
+    assert named == [
+        ("events", "id"),
+        ("events", "type"),
+        ("events", "team_1"),
+        ("events", "team_2"),
+        ("events", "event_date"),
+        ("events", "score"),
+        ("events", "state"),
+        ("bets", "id"),
+        ("bets", "date_created"),
+        ("bets", "userId"),
+        ("bets", "eventId"),
+        ("bets", "market"),
+        ("bets", "state"),
+    ]
+    stored = {"userId": "user_id", "eventId": "event_id"}
+    for of, name in named:
+        assert stored.get(name, name) in schema.metadata.tables[of].columns
+    assert {name for of, name in named if of == "bets"} <= ShownBet.model_fields.keys()
+    assert {name for of, name in named if of == "events"} <= ShownEvent.model_fields.keys()
+
+
+def test_every_dependency_has_its_reason() -> None:
+    page = (ROOT / "docs" / "decisions" / "dependencies.md").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {
+        "to run": project["dependencies"],
+        "to work on it": project["optional-dependencies"]["dev"],
+    }
+    for heading, requirements in wanted.items():
+        rows = table(page, heading)
+        assert all(reason for _, reason in rows)
+        listed = [name for names, _ in rows for name in CODE.findall(names)]
+        assert sorted(listed) == sorted(re.split(r"[^\w-]", each)[0] for each in requirements)
+
+
+def test_decisions_are_listed_and_have_one_form() -> None:
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text()
+    assert {target for _, target in LINK.findall(index)} == {page.name for page in DECISIONS}
+    for page in DECISIONS:
+        headings = re.findall(r"^## (.+)$", prose(page.read_text()), re.MULTILINE)
+        form = ["Context", "Decision", "Consequences", "Alternatives", "Checked by"]
+        assert headings[: len(form)] == form, page.name
+
+
+def test_the_state_machines_are_drawn_from_the_tables() -> None:
+    """Red? `python -m docs.diagrams` draws them."""
+    assert diagrams.PAGE.read_text() == diagrams.page()
+
+
+# Blocks
+
+
+@each_page
+def test_python_compiles(page: Path) -> None:
+    for block in blocks(page.read_text(), "python"):
+        compile(block, page.name, "exec")
+
+
+@each_page
+def test_answers_have_the_shape_that_is_served(page: Path) -> None:
+    """Shown in blocks of their own, or below the head of a response."""
+    text = page.read_text()
+    bodies = [*blocks(text, "json"), *(b.partition("\n\n")[2] for b in blocks(text, "http"))]
+    for body in map(json.loads, bodies):
+        if "items" in body:
+            BetHistory.model_validate(body)
+            assert {"event_version", "at"} < body["items"][0].keys()
+        elif body.get("type", "").startswith("/problems/"):
+            assert f"`{body['type'].removeprefix('/problems/')}`" in README
+        else:
+            shown = ShownBet if "market" in body else ShownEvent
+            assert body.keys() == shown.model_fields.keys()
+            shown.model_validate(body)
+
+
+@each_page
+def test_shell_commands_exist(
+    page: Path, touchline: Mapping[str, TyperCommand], servers: Mapping[str, Mapping[str, Any]]
+) -> None:
+    for block in blocks(page.read_text(), "shell", "sh", "bash", "console"):
+        for program, *arguments in typed(block):
+            match Path(program).name:
+                case "make":
+                    assert set(arguments) <= set(targets()), arguments
+                case "touchline":
+                    assert_taken(touchline, arguments)
+                case "curl":
+                    assert_served(servers, arguments)
+                case "export":
+                    name, _, _ = arguments[0].partition("=")
+                    assert name.removeprefix(PREFIX).lower() in Settings.model_fields
+                case "source":
+                    assert arguments == [".venv/bin/activate"]
+                case "docker":
+                    assert arguments == ["compose", "up"]
+                case other:
+                    pytest.fail(f"{other} is not known here")
+
+
+@each_page
+def test_commands_in_sentences_exist(page: Path, touchline: Mapping[str, TyperCommand]) -> None:
+    known = {"touchline": {name.split()[0] for name in touchline}, "make": set(targets())}
+    for code in CODE.findall(prose(page.read_text())):
+        program, *words = code.split()
+        assert program not in known or not words or words[0] in known[program], code
+
+
+def targets() -> list[str]:
+    return re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def assert_taken(touchline: Mapping[str, TyperCommand], arguments: list[str]) -> None:
+    for length in (1, 2):
+        name, rest = " ".join(arguments[:length]), arguments[length:]
+        if name in touchline:
+            try:
+                touchline[name].make_context(name, rest)
+            except TyperException as error:
+                pytest.fail(f"{arguments}: {error.format_message()}")
+            return
+    pytest.fail(f"there is no command {arguments}")
+
+
+def assert_served(servers: Mapping[str, Mapping[str, Any]], arguments: Sequence[str]) -> None:
+    (url,) = (each for each in arguments if each.startswith("http://127.0.0.1:"))
+    port, _, path = url.removeprefix("http://127.0.0.1:").partition("/")
+    name = {"8001": "events", "8002": "bets"}[port]
+    method = "post" if "-d" in arguments else "get"
+    if "-X" in arguments:
+        method = arguments[arguments.index("-X") + 1].lower()
+    template = ID.sub(f"{{{path.partition('/')[0].removesuffix('s')}_id}}", f"/{path}")
+    assert method in servers[name][template], arguments
+    if "-d" in arguments:
+        json.loads(arguments[arguments.index("-d") + 1])

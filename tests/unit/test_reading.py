@@ -1,0 +1,257 @@
+"""Where a member begins, and that the log is what it was."""
+
+from collections.abc import Callable
+
+import pytest
+
+from adapters.memory.bus import MemorySubscription
+from domain.log import EVENTS_TAXONOMY
+from domain.ports import Poll
+from domain.records import ConsumerName, Tally
+from tests.unit.bench import (
+    Bench,
+    Noting,
+    a_message,
+    junk,
+    read_before,
+    reading_of,
+    started,
+    turn,
+    work,
+)
+
+EVENT_WRITER, BET_WRITER, BET_SCORER = ConsumerName
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def lost_at(bench: Bench, handler: Noting) -> str | None:
+    """How a new member finds its log; read on, whatever it is."""
+    member = bench.member(handler)
+    work(member)
+    return reading_of(member).lost
+
+
+# Where it begins
+
+
+def test_it_begins_at_the_start(bench: Bench) -> None:
+    handler = Noting()
+    bench.append(a_message(), a_message())
+    work(bench.member(handler))
+    assert handler.offsets == [0, 1]
+
+
+def test_it_goes_on_from_the_stored_position(bench: Bench) -> None:
+    handler = read_before(bench)
+    bench.append(a_message(), a_message())
+    member = bench.member(handler)
+    work(member)
+    assert handler.offsets == [3, 4]
+    assert bench.tally(handler) == Tally(read=5, applied=5)
+    assert reading_of(member).tally == Tally(read=5, applied=5)
+    assert reading_of(member).anchor is None
+
+
+def test_what_lag_tools_are_told_is_never_asked_for(bench: Bench) -> None:
+    handler = read_before(bench)
+    with bench.log.condition:
+        bench.log.commit(EVENT_WRITER, {bench.source(): 99})
+    bench.append(a_message())
+    work(bench.member(handler))
+    assert handler.offsets == [3]
+
+
+def test_it_begins_with_a_new_log_at_its_start(bench: Bench) -> None:
+    handler = Noting()
+    member = started(bench, handler)
+    bench.append(a_message(), a_message())
+    work(member)
+    first = bench.source()
+    bench.log.recreate(EVENTS_TAXONOMY)
+    bench.append(a_message())
+    work(member)
+    assert handler.offsets == [0, 1, 0]
+    with bench.database.transaction() as uow:
+        generations = uow.logs.generations()
+        assert uow.positions.read(EVENT_WRITER, [first])[first].next_offset == 2
+    assert generations[first.log_id] < generations[bench.source().log_id]
+
+
+def after_poll(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Let something happen, once, between a poll and what follows."""
+    poll = MemorySubscription.poll
+
+    def poll_first(self: MemorySubscription, *, timeout: float, most: int) -> Poll:
+        polled = poll(self, timeout=timeout, most=most)
+        monkeypatch.setattr(MemorySubscription, "poll", poll)
+        happens()
+        return polled
+
+    monkeypatch.setattr(MemorySubscription, "poll", poll_first)
+
+
+def test_a_log_that_is_gone_is_never_taken_for_the_newest(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = bench.source()
+
+    def recreate() -> None:
+        bench.log.recreate(EVENTS_TAXONOMY)
+        work(bench.member(Noting(name=BET_WRITER)))
+
+    handler = Noting()
+    member = bench.member(handler)
+    after_poll(monkeypatch, recreate)
+    turn(member)
+    assert list(member.readings) == []
+    with bench.database.transaction() as uow:
+        assert set(uow.logs.generations()) == {bench.source().log_id} != {first.log_id}
+    bench.append(a_message())
+    work(member)
+    assert handler.offsets == [0]
+
+
+# That the log is what it was
+
+
+def test_a_log_that_ends_at_the_position_is_sound(bench: Bench) -> None:
+    assert lost_at(bench, read_before(bench)) is None
+
+
+def test_a_log_that_lost_what_was_read_is_sound(bench: Bench) -> None:
+    handler = read_before(bench)
+    bench.append(a_message())
+    bench.log.drop_head(EVENTS_TAXONOMY, 0, start=3)
+    assert lost_at(bench, handler) is None
+    assert handler.offsets == [3]
+
+
+def test_a_log_that_ends_below_the_position_is_lost(bench: Bench) -> None:
+    handler = read_before(bench)
+    bench.log.truncate(EVENTS_TAXONOMY, 0, end=2)
+    assert lost_at(bench, handler) == "the log ends at 2, below position 3"
+
+
+def test_a_log_that_starts_above_the_position_is_lost(bench: Bench) -> None:
+    handler = read_before(bench)
+    bench.append(a_message(), a_message())
+    bench.log.drop_head(EVENTS_TAXONOMY, 0, start=4)
+    assert lost_at(bench, handler) == "the log starts at 4, above position 3"
+    assert handler.decided == []
+
+
+@pytest.mark.parametrize("more", [0, 2])
+def test_a_log_with_another_record_before_the_position_is_lost(bench: Bench, more: int) -> None:
+    handler = read_before(bench)
+    bench.log.truncate(EVENTS_TAXONOMY, 0, end=2)
+    bench.append(junk(), *(a_message() for _ in range(more)))
+    assert lost_at(bench, handler) == "the record before offset 3 is not the one that was read"
+    assert handler.decided == []
+
+
+def test_a_tail_lost_while_reading_is_noticed_by_the_bus(bench: Bench) -> None:
+    member = started(bench, Noting())
+    bench.append(a_message(), a_message())
+    work(member)
+    bench.log.truncate(EVENTS_TAXONOMY, 0, end=1)
+    turn(member)
+    assert reading_of(member).lost == "the log ends at 1, below position 2"
+
+
+def test_a_tail_lost_while_reading_is_noticed_within_a_second(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Even by a bus that says nothing of it.
+    member = started(bench, Noting())
+    bench.append(a_message(), a_message())
+    work(member)
+    after_poll(monkeypatch, lambda: bench.log.truncate(EVENTS_TAXONOMY, 0, end=1))
+    bench.seconds += 0.9
+    turn(member)
+    assert reading_of(member).lost is None
+    bench.append(a_message())
+    after_poll(monkeypatch, lambda: bench.log.truncate(EVENTS_TAXONOMY, 0, end=1))
+    bench.seconds += 0.1
+    turn(member)
+    assert reading_of(member).lost == "the log ends at 1, below position 2"
+    assert reading_of(member).paused is False
+    turn(member)
+    assert reading_of(member).paused
+
+
+def test_a_lost_tail_stays_lost_though_the_log_grows_again(bench: Bench) -> None:
+    handler = read_before(bench)
+    member = started(bench, handler)
+    bench.log.truncate(EVENTS_TAXONOMY, 0, end=0)
+    bench.seconds += 1
+    turn(member)
+    bench.append(a_message(), a_message(), a_message(), a_message())
+    work(member)
+    assert reading_of(member).lost is not None
+    assert handler.decided == []
+
+
+def fill_again(bench: Bench) -> None:
+    bench.log.truncate(EVENTS_TAXONOMY, 0, end=2)
+    bench.append(junk(), a_message())
+
+
+def end_below(bench: Bench) -> None:
+    bench.log.truncate(EVENTS_TAXONOMY, 0, end=1)
+
+
+def start_above(bench: Bench) -> None:
+    bench.append(a_message(), a_message())
+    bench.log.drop_head(EVENTS_TAXONOMY, 0, start=4)
+
+
+@pytest.mark.parametrize("lose", [fill_again, end_below, start_above])
+def test_a_lost_partition_stops_and_the_others_go_on(
+    bench: Bench, lose: Callable[[Bench], None]
+) -> None:
+    handler = read_before(bench)
+    lose(bench)
+    member = bench.member(handler)
+    work(member)
+    bench.append(a_message(), a_message(1), a_message(), a_message(2))
+    for _ in range(5):
+        bench.seconds += 1
+        work(member)
+    assert sorted(batch for batches in handler.decided for batch in batches) == [(1, 0), (2, 0)]
+    assert bench.reached(handler) == 3
+    assert bench.tally(handler) == Tally(read=3, applied=3)
+    assert reading_of(member).lost is not None
+    assert not reading_of(member).buffer
+
+
+def test_what_was_in_the_buffer_of_a_lost_partition_is_not_worked_on(bench: Bench) -> None:
+    handler = Noting(behind=BET_WRITER)
+    member = started(bench, handler)
+    bench.append(a_message(), a_message(), a_message())
+    bench.stand(BET_WRITER, 2)
+    work(member)
+    bench.log.truncate(EVENTS_TAXONOMY, 0, end=1)
+    bench.seconds += 1
+    turn(member)
+    bench.stand(BET_WRITER, 3)
+    work(member)
+    assert handler.offsets == [0, 1]
+    assert not member.is_waiting
+
+
+# Changes of the assignment
+
+
+def test_what_is_revoked_is_forgotten(bench: Bench) -> None:
+    first = started(bench, Noting())
+    second = bench.member(Noting())
+    for _ in range(3):
+        turn(second)
+        turn(first)
+    held = [{reading.source for reading in member.readings} for member in (first, second)]
+    assert sorted(len(sources) for sources in held) == [1, 2]
+    assert not held[0] & held[1]

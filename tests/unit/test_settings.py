@@ -1,0 +1,174 @@
+"""Settings: read once from the environment and `.env`; every problem is named at the start."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from entrypoints.settings import PREFIX, Settings, WrongSettings, load_settings
+
+TOUCHLINE = Path(sys.executable).with_name("touchline")
+
+WRONG = {
+    "DATABASE_URL": "mysql://localhost/touchline",
+    "BUS": "rabbit",
+    "KAFKA_REPLICATION_FACTOR": "0",
+    "ANSWER_WAIT_MS": "soon",
+    "LOG_LEVEL": "LOUD",
+    "LOG_FORMAT": "xml",
+}
+"""A wrong value for each setting that can have one."""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to start in, and no setting from outside."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> "Given":
+    return Given(monkeypatch)
+
+
+class Given:
+    """Sets variables, named without their prefix."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+
+    def __call__(self, **values: str) -> None:
+        for name, value in values.items():
+            self._monkeypatch.setenv(PREFIX + name, value)
+
+
+def problems() -> list[str]:
+    with pytest.raises(WrongSettings) as wrong:
+        load_settings()
+    return str(wrong.value).splitlines()
+
+
+def test_the_defaults_run_everything_embedded() -> None:
+    settings = load_settings()
+    assert settings.model_dump() == {
+        "database_url": "",
+        "bus": "postgres",
+        "kafka_bootstrap_servers": "",
+        "kafka_replication_factor": 1,
+        "data": Path(".touchline"),
+        "answer_wait_ms": 2000,
+        "log_level": "INFO",
+        "log_format": "console",
+    }
+
+
+def test_the_environment_is_read(given: Given) -> None:
+    given(
+        DATABASE_URL="postgresql+psycopg2://ann:secret@db:5432/touchline",
+        BUS="kafka",
+        KAFKA_BOOTSTRAP_SERVERS="one:9092,two:9092",
+        KAFKA_REPLICATION_FACTOR="3",
+        DATA="elsewhere",
+        ANSWER_WAIT_MS="0",
+        LOG_LEVEL="debug",
+        LOG_FORMAT="json",
+    )
+    assert load_settings() == Settings.model_construct(
+        database_url="postgresql+psycopg2://ann:secret@db:5432/touchline",
+        bus="kafka",
+        kafka_bootstrap_servers="one:9092,two:9092",
+        kafka_replication_factor=3,
+        data=Path("elsewhere"),
+        answer_wait_ms=0,
+        log_level="DEBUG",
+        log_format="json",
+    )
+
+
+def test_a_file_is_read_and_the_environment_comes_first(folder: Path, given: Given) -> None:
+    (folder / ".env").write_text(
+        "TOUCHLINE_ANSWER_WAIT_MS=5\nTOUCHLINE_DATA=of-the-file\nOTHER=1\n"
+    )
+    given(DATA="of-the-environment")
+    settings = load_settings()
+    assert (settings.answer_wait_ms, settings.data) == (5, Path("of-the-environment"))
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_value_is_named(given: Given, name: str) -> None:
+    given(**{name: WRONG[name]})
+    (problem,) = problems()
+    assert problem.startswith(f"{PREFIX}{name}: ")
+    assert (WRONG[name] in problem) == (name != "DATABASE_URL")
+
+
+def test_a_password_is_not_shown(given: Given) -> None:
+    given(DATABASE_URL="postgres://ann:secret@db/touchline")
+    assert "secret" not in "".join(problems())
+
+
+def test_every_wrong_value_is_named_at_once(given: Given) -> None:
+    given(**WRONG)
+    assert [problem.partition(":")[0] for problem in problems()] == [PREFIX + n for n in WRONG]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ANSWER_WAIT_MS", "-1"),
+        ("ANSWER_WAIT_MS", "60001"),
+        ("ANSWER_WAIT_MS", "1.5"),
+        ("ANSWER_WAIT_MS", ""),
+        ("KAFKA_REPLICATION_FACTOR", "101"),
+        ("BUS", ""),
+        ("DATABASE_URL", "postgres://localhost/touchline"),
+        ("DATABASE_URL", "postgresql+asyncpg://localhost/touchline"),
+        ("DATABASE_URL", "sqlite:///touchline.db"),
+        ("DATABASE_URL", "postgresql://ann:secret@db:none/touchline"),
+        ("DATABASE_URL", "no URL"),
+    ],
+)
+def test_other_wrong_values(given: Given, name: str, value: str) -> None:
+    given(**{name: value})
+    assert len(problems()) == 1
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg2"])
+def test_the_database_is_postgresql(given: Given, scheme: str) -> None:
+    given(DATABASE_URL=f"{scheme}://localhost/touchline")
+    assert load_settings().database_url == f"{scheme}://localhost/touchline"
+
+
+def test_kafka_needs_servers(given: Given) -> None:
+    given(BUS="kafka", LOG_LEVEL="LOUD")
+    servers, level = problems()
+    assert servers.startswith("TOUCHLINE_KAFKA_BOOTSTRAP_SERVERS: must be set")
+    assert level.startswith("TOUCHLINE_LOG_LEVEL")
+
+
+def test_an_unknown_setting_warns(given: Given, capsys: pytest.CaptureFixture[str]) -> None:
+    given(BUSS="kafka", data="lower case is known")
+    load_settings()
+    assert capsys.readouterr().err == "warning: unknown setting TOUCHLINE_BUSS\n"
+
+
+def test_a_process_with_wrong_settings_does_not_start(folder: Path) -> None:
+    environment: Mapping[str, str] = os.environ | {PREFIX + n: value for n, value in WRONG.items()}
+    done = subprocess.run(
+        [TOUCHLINE, "migrate"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    first, *problems = done.stderr.splitlines()
+    assert (done.returncode, done.stdout, first) == (2, "", "error: wrong settings:")
+    assert [problem.partition(":")[0] for problem in problems] == [PREFIX + name for name in WRONG]
+    assert list(folder.iterdir()) == []
