@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 import psutil
+import psycopg2
 
 with warnings.catch_warnings():
     # It says where it keeps its lock file when there is no XDG_RUNTIME_DIR: nobody asked.
@@ -89,23 +90,33 @@ class EmbeddedPostgres:
         _remove_stale_pid_file(self._folder / "postmaster.pid")
         try:
             server.start()
-        except (subprocess.SubprocessError, AssertionError):
-            # The library gives up after ten seconds, or meets a server that is still starting.
+            psycopg2.connect(server.get_uri(database="postgres"), connect_timeout=5).close()
+        except (subprocess.SubprocessError, AssertionError, psycopg2.OperationalError):
+            # The library gives up after ten seconds, or meets a server that is still starting,
+            # or takes one for running that is just being killed.
             return False
         return True
 
     def _watch(self, server: PostgresServer) -> None:
         while not self._stopping.wait(WATCH_INTERVAL):
             process = server.get_postmaster_info().process
-            if process is None or not process.is_running():
+            if process is None or not _is_alive(process):
                 self._has_started(server)
 
 
+def _is_alive(process: psutil.Process) -> bool:
+    """A killed process that its parent has not yet waited for still counts as running."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _remove_stale_pid_file(path: Path) -> None:
-    """After a crash the file may name a process that is something else by now."""
+    """After a crash the file may name a process that is dead, or something else by now."""
     try:
         process = psutil.Process(int(path.read_text().split()[0]))
-        stale = process.name() != "postgres"
+        stale = process.name() != "postgres" or not _is_alive(process)
     except (FileNotFoundError, ValueError, IndexError):
         return
     except psutil.NoSuchProcess:
