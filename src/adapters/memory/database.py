@@ -80,11 +80,16 @@ class MemoryDatabase:
         with self._store.monitor:
             return Snapshot(self._store.tables.copy())
 
+    def disconnect(self, why: str = "the connection was terminated") -> None:
+        """Cut all connections: open transactions are rolled back, and fail."""
+        with self._store.monitor:
+            for transaction in self._open:
+                transaction.abort(why)
+
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a backup. Open transactions fail, and listeners wake."""
         with self._store.monitor:
-            for transaction in self._open:
-                transaction.abort("the database was restored from a backup")
+            self.disconnect("the database was restored from a backup")
             self._store.tables.replace_by(snapshot)
             self._store.moves += 1
             self._store.monitor.notify_all()

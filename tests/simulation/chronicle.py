@@ -1,0 +1,87 @@
+"""What the simulation itself has seen: every record that was ever in a log, and every answer."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum, auto
+from uuid import UUID
+
+from domain.log import LogPartition
+from domain.records import ConsumerName
+
+
+class Outcome(StrEnum):
+    """How a request ended for its client."""
+
+    OK = auto()
+    REFUSED = auto()
+    """Refused by a verdict, at its place in the log: for good."""
+    TURNED_AWAY = auto()
+    """Refused by the quick checks: nothing was published."""
+    UNKNOWN = auto()
+    """No answer, 202 or 503: it may have happened or not."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request. `deed` and the ids are the simulation's words, not the handlers'."""
+
+    deed: str
+    outcome: Outcome
+    asked_at: float
+    answered_at: float
+    event: UUID | None = None
+    bet: UUID | None = None
+    market: str | None = None
+    user: str | None = None
+    message: UUID | None = None
+    version: int | None = None
+    published: bool = False
+    answered_bet: UUID | None = None
+    answered_market: str | None = None
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class Kept:
+    """A record as it was appended."""
+
+    key: bytes | None
+    value: bytes | None
+    at: float
+    garbage: bool
+
+
+@dataclass(slots=True)
+class Loss:
+    """A tail that was lost, and who had read beyond its beginning."""
+
+    source: LogPartition
+    at: float
+    end: int
+    beyond: set[ConsumerName]
+
+
+@dataclass(slots=True)
+class Chronicle:
+    """All of it, in the order in which it happened."""
+
+    entries: list[Entry] = field(default_factory=list)
+    story: dict[LogPartition, list[Kept]] = field(default_factory=dict)
+    """What was first at each place, whatever became of it."""
+    rewritten: dict[LogPartition, list[Kept]] = field(default_factory=dict)
+    """What was appended to a partition after it had lost its tail, from the loss's `end` on."""
+    logs: dict[str, list[UUID]] = field(default_factory=dict)
+    """Each topic's incarnations, oldest first."""
+    losses: list[Loss] = field(default_factory=list)
+    heads: dict[LogPartition, int] = field(default_factory=dict)
+    """Where retention let a partition begin."""
+    restored: bool = False
+    crashes: int = 0
+    trace: list[str] = field(default_factory=list)
+
+    def append(self, source: LogPartition, offset: int, kept: Kept) -> None:
+        if any(loss.source == source for loss in self.losses):
+            self.rewritten.setdefault(source, []).append(kept)
+            return
+        records = self.story.setdefault(source, [])
+        assert offset == len(records), "the memory log gave an offset twice, or left one out"
+        records.append(kept)

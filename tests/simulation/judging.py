@@ -1,0 +1,86 @@
+"""Runs seeds, and makes a failing plan small enough to be read."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from unittest.mock import patch
+
+from tests.simulation.oracle import Oracle
+from tests.simulation.plan import Ask, Break, Plan
+from tests.simulation.simulation import Counts, Simulation
+
+SLICE_SIZE, PAGE = 2, 4
+"""Bets in a slice, and in one query: small, so that a dozen bets make several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was wrong with a run; nothing, if it was right."""
+
+    plan: Plan
+    wrongs: tuple[str, ...]
+    counts: Counts
+    trace: tuple[str, ...] = ()
+
+
+def judge(plan: Plan, *, tracing: bool = False) -> Verdict:
+    """Run a plan to its end."""
+    simulation = Simulation(plan, tracing=tracing)
+    with _small_slices():
+        try:
+            simulation.run()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+            wrongs = [f"{type(error).__name__}: {error}"]
+        else:
+            wrongs = list(Oracle(simulation).wrongs())
+    counts = simulation.counts
+    counts.bets = len(simulation.database.snapshot().bets)
+    return Verdict(plan, tuple(wrongs), counts, tuple(simulation.chronicle.trace))
+
+
+def shrink(plan: Plan, *, fails: Callable[[Plan], bool]) -> Plan:
+    """A smaller plan that fails, too: without each break, each client and each request that it
+    doesn't need."""
+    smaller = True
+    while smaller:
+        smaller = False
+        for candidate in _smaller(plan):
+            if fails(candidate):
+                plan, smaller = candidate, True
+                break
+    return plan
+
+
+def _smaller(plan: Plan) -> Iterator[Plan]:
+    for number in range(len(plan.clients)):
+        yield replace(plan, clients=_without(plan.clients, number))
+    for number in range(len(plan.breaks)):
+        yield replace(plan, breaks=_without(plan.breaks, number))
+    if plan.members > 1:
+        yield replace(plan, members=1)
+    for name in ("duplicated", "unacknowledged", "given_up"):
+        if getattr(plan, name):
+            yield replace(plan, **{name: 0.0})
+    for number, asks in enumerate(plan.clients):
+        for which in range(len(asks)):
+            fewer = _without(asks, which)
+            yield replace(plan, clients=_with(plan.clients, number, fewer))
+
+
+def _without(items: tuple["Ask | Break | tuple[Ask, ...]", ...], number: int) -> tuple:  # type: ignore[type-arg]
+    return items[:number] + items[number + 1 :]
+
+
+def _with(
+    clients: tuple[tuple[Ask, ...], ...], number: int, asks: tuple[Ask, ...]
+) -> tuple[tuple[Ask, ...], ...]:
+    return (*clients[:number], asks, *clients[number + 1 :])
+
+
+@contextmanager
+def _small_slices() -> Iterator[None]:
+    with (
+        patch("domain.bet_scorer.SLICE_SIZE", SLICE_SIZE),
+        patch("domain.bet_scorer.PAGE", PAGE),
+    ):
+        yield

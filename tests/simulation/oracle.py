@@ -1,0 +1,318 @@
+"""Judges a run that has come to rest: what is in the tables, against what the story and the answers
+make true. It shares no code with handlers and adapters.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from adapters.memory.tables import Tables
+from domain.log import BETS_STATE, EVENTS_TAXONOMY, LogPartition
+from domain.records import ConsumerName
+from tests.simulation.chronicle import Entry, Kept, Outcome
+from tests.simulation.rules import right_state
+from tests.simulation.truth import Truth
+
+if TYPE_CHECKING:
+    from tests.simulation.simulation import Simulation
+
+FRESH_ENOUGH = 2.0
+"""Seconds for which a consumer that stood at the end of the log counts as standing there."""
+
+
+class Oracle:
+    """Everything that is wrong, in words."""
+
+    def __init__(self, simulation: "Simulation") -> None:
+        self._chronicle = simulation.chronicle
+        self._tables: Tables = simulation.database.snapshot()
+        self._lost = simulation.lost_readings()
+        self._stopped = {source for _, source in self._lost}
+        self._reached = {
+            (key.consumer, key.source): row.position.next_offset
+            for key, row in self._tables.positions.items()
+        }
+        self._truth = self._tell()
+
+    def wrongs(self) -> Iterator[str]:
+        yield from self._events()
+        yield from self._bets()
+        yield from self._states()
+        yield from self._refusals()
+        yield from self._accounts()
+        yield from self._order()
+        yield from self._slices()
+        yield from self._losses()
+        for entry in self._chronicle.entries:
+            yield from self._kept(entry)
+
+    # The story
+
+    def _story(self, source: LogPartition) -> list[Kept]:
+        """What lies there for consumers: once a tail is lost and noticed, what was there first."""
+        story = self._chronicle.story.get(source, [])
+        for loss in self._chronicle.losses:
+            if loss.source == source and source not in self._stopped:
+                return story[: loss.end] + self._chronicle.rewritten.get(source, [])
+        return story
+
+    def _read(self, consumer: ConsumerName, source: LogPartition) -> Iterator[tuple[int, Kept]]:
+        end = self._reached.get((consumer, source), 0)
+        return enumerate(self._story(source)[:end])
+
+    def _tell(self) -> Truth:
+        """Events first: a bet is judged by its place among its event's versions."""
+        truth = Truth()
+        for consumer in (ConsumerName.EVENT_WRITER, ConsumerName.BET_WRITER):
+            for log_id in self._chronicle.logs[EVENTS_TAXONOMY]:
+                for partition in range(3):
+                    source = LogPartition(EVENTS_TAXONOMY, partition, log_id)
+                    for offset, kept in self._read(consumer, source):
+                        truth.take(
+                            source, offset, kept, of_bets=consumer is ConsumerName.BET_WRITER
+                        )
+        return truth
+
+    # The tables
+
+    def _events(self) -> Iterator[str]:
+        deleted = self._tables.deletions
+        for event_id, told in self._truth.events.items():
+            stored = self._tables.events.get(event_id)
+            if (stored is None) != (event_id in deleted):
+                yield f"event {event_id} is {stored}, deleted: {event_id in deleted}"
+                continue
+            if stored is None:
+                continue
+            event = stored.event
+            now = (event.version, event.state.value, str(event.score), event.team_1)
+            right = tuple(told.now[name] for name in ("version", "state", "score", "team_1"))
+            if now != right:
+                yield f"event {event_id} is {now}, told {right}"
+            rows = sorted(
+                (
+                    row
+                    for key, row in self._tables.event_versions.items()
+                    if key.event_id == event_id
+                ),
+                key=lambda row: row.version,
+            )
+            there = [
+                (r.version, r.state.value, str(r.score), r.message_id, tuple(r.position))
+                for r in rows
+            ]
+            wanted = [
+                (
+                    v["version"],
+                    v["state"],
+                    v["score"],
+                    v["message"],
+                    (v["place"][0].log_id, v["place"][0].partition, v["place"][1]),
+                )
+                for v in told.versions
+            ]
+            if there != wanted:
+                yield f"event {event_id} has versions {there}, told {wanted}"
+        for event_id in self._tables.events.keys() - self._truth.events.keys():
+            yield f"event {event_id} is there, but not told"
+
+    def _bets(self) -> Iterator[str]:
+        deleted = self._tables.deletions
+        for bet_id, told in self._truth.bets.items():
+            stored = self._tables.bets.get(bet_id)
+            gone = bet_id in deleted or told.event in deleted
+            if (stored is None) != gone:
+                yield f"bet {bet_id} is {stored}, deleted: {gone}"
+            elif stored is not None:
+                placement = stored.placement
+                now = (placement.event_id, placement.market.value, placement.user_id)
+                if now != (told.event, told.market, told.user):
+                    yield f"bet {bet_id} is {now}, told {told}"
+                source, offset = told.place
+                if tuple(stored.position) != (source.log_id, source.partition, offset):
+                    yield f"bet {bet_id} stands at {stored.position}, told {told.place}"
+        for bet_id in self._tables.bets.keys() - self._truth.bets.keys():
+            yield f"bet {bet_id} is there, but not told"
+
+    def _states(self) -> Iterator[str]:
+        """Where nothing was lost: every bet stands as its event does."""
+        if any(source.topic == BETS_STATE for source in self._stopped):
+            return
+        stopped = {(source.log_id, source.partition) for source in self._stopped}
+        for bet_id, bet in self._tables.bets.items():
+            stored = self._tables.events.get(bet.event_id)
+            if stored is None or self._partition_of(bet.event_id) in stopped:
+                continue
+            event = stored.event
+            right = right_state(bet.placement.market, event.state, str(event.score))
+            if bet.state != right:
+                yield f"bet {bet_id} is {bet.state}, must be {right} at {event.state} {event.score}"
+
+    def _partition_of(self, event_id: UUID) -> tuple[UUID, int]:
+        rows = [r for k, r in self._tables.event_versions.items() if k.event_id == event_id]
+        partition = rows[0].position.partition
+        return self._chronicle.logs[EVENTS_TAXONOMY][-1], partition
+
+    def _refusals(self) -> Iterator[str]:
+        """What was refused is known by its place; what was deleted meanwhile may be, too."""
+        deleted = self._tables.deletions
+        rows = {
+            (place.source, place.offset): row
+            for place, row in self._tables.refusals.items()
+            if place.source.topic == EVENTS_TAXONOMY
+        }
+        for place, subject in self._truth.refused.items():
+            if place not in rows and not self._touched(subject):
+                yield f"the request about {subject} at {place} was not refused"
+        for place, row in rows.items():
+            if place not in self._truth.refused and not (
+                row.subject in deleted or self._touched(row.subject)
+            ):
+                yield f"the request about {row.subject} at {place} was refused: {row.reason}"
+
+    def _touched(self, subject: UUID) -> bool:
+        """Whether it, or the event that it is about, was deleted."""
+        deleted = self._tables.deletions
+        if subject in deleted:
+            return True
+        return any(
+            entry.event in deleted
+            for entry in self._chronicle.entries
+            if entry.bet == subject or entry.event == subject
+        ) or any(bet.event in deleted for bet_id, bet in self._truth.bets.items() if bet_id == subject)
+
+    def _accounts(self) -> Iterator[str]:
+        """Every record that was read is accounted for, and every unreadable one is kept once."""
+        letters = Counter(
+            (letter.record.source, letter.record.offset)
+            for letter in self._tables.dead_letters.values()
+        )
+        unreadable: set[tuple[LogPartition, int]] = set()
+        for key, row in self._tables.positions.items():
+            position, tally = row.position, row.position.tally
+            if tally.read != sum(tally[1:]):
+                yield f"{key} doesn't add up: {tally}"
+            if tally.read - tally.duplicate != position.next_offset:
+                yield f"{key} stands at {position.next_offset}, but counted {tally}"
+            garbage = {
+                (key.source, offset)
+                for offset, kept in self._read(key.consumer, key.source)
+                if kept.garbage
+            }
+            unreadable |= garbage
+            if tally.dead_lettered != len(garbage):
+                yield f"{key} counted {tally}, met {len(garbage)} unreadable records"
+        if set(letters) != unreadable or any(n != 1 for n in letters.values()):
+            yield f"dead letters {letters}, unreadable {unreadable}"
+
+    def _order(self) -> Iterator[str]:
+        for (_, source), _reached in self._reached.items():
+            if source.topic != EVENTS_TAXONOMY:
+                continue
+            scorer, bets, events = (
+                self._reached.get((name, source), 0)
+                for name in (
+                    ConsumerName.BET_SCORER,
+                    ConsumerName.BET_WRITER,
+                    ConsumerName.EVENT_WRITER,
+                )
+            )
+            if not scorer <= bets <= events:
+                yield f"at {source} the scorer has {scorer}, bets {bets}, events {events}"
+
+    def _slices(self) -> Iterator[str]:
+        """Slices with one message id are one message."""
+        if self._chronicle.restored:
+            return  # a bet that was deleted after the backup is there again
+        values: defaultdict[bytes, set[bytes]] = defaultdict(set)
+        for source, records in self._chronicle.story.items():
+            for kept in records if source.topic == BETS_STATE else ():
+                if not kept.garbage and kept.value is not None:
+                    values[kept.value[: kept.value.find(b'"source"')]].add(kept.value)
+        for head, found in values.items():
+            if len(found) > 1:
+                yield f"slices that differ under one id: {head!r}"
+
+    def _losses(self) -> Iterator[str]:
+        """Whoever had read beyond the beginning of what was lost says so."""
+        for loss in self._chronicle.losses:
+            for name in loss.beyond:
+                if (name, loss.source) not in self._lost:
+                    yield f"{name} didn't notice the loss {loss}"
+        known = {loss.source for loss in self._chronicle.losses} | self._chronicle.heads.keys()
+        for name, source in self._lost:
+            if source not in known:
+                yield f"{name} says that {source} was lost"
+
+    # The answers
+
+    def _kept(self, entry: Entry) -> Iterator[str]:
+        """Everything that was answered is so."""
+        if entry.outcome not in {Outcome.OK, Outcome.REFUSED}:
+            return
+        deleted = self._tables.deletions
+        versions = {row.message_id for row in self._tables.event_versions.values()}
+        refused = entry.outcome is Outcome.REFUSED
+        match entry.deed:
+            case "create" if not refused:
+                if entry.event not in self._tables.events and entry.event not in deleted:
+                    yield f"lost: {entry}"
+            case "kick_off" | "goal" | "finish" | "rename":
+                if entry.event in deleted or self._chronicle.restored:
+                    return
+                if refused and entry.message in versions:
+                    yield f"applied, though refused: {entry}"
+            case "place":
+                yield from self._placed(entry, refused=refused)
+            case "hand_over" if not refused:
+                if entry.published and not self._was_handed_over(entry):
+                    yield f"not handed over: {entry}"
+            case "withdraw" | "delete_event" if not self._chronicle.restored:
+                subject = entry.bet if entry.deed == "withdraw" else entry.event
+                if subject not in deleted:
+                    yield f"not deleted: {entry}"
+                if entry.deed == "withdraw":
+                    yield from self._withdrawn_in_time(entry)
+            case _:
+                pass
+
+    def _placed(self, entry: Entry, *, refused: bool) -> Iterator[str]:
+        stored = self._tables.bets.get(entry.bet or UUID(int=0))
+        deleted = self._tables.deletions
+        if refused:
+            if self._chronicle.restored and entry.reason == "event-not-found":
+                return  # its event's deletion was forgotten with the backup
+            if stored is not None and stored.placement.market.value == entry.market:
+                yield f"stands, though refused: {entry}"
+            return
+        if entry.answered_bet != entry.bet or entry.answered_market != entry.market:
+            yield f"another bet was answered: {entry}"
+        if stored is None and entry.bet not in deleted:
+            yield f"lost: {entry}"
+        if stored is not None and stored.placement.market.value != entry.market:
+            yield f"on another market: {entry}"
+
+    def _was_handed_over(self, entry: Entry) -> bool:
+        """Its record was read by the Bet Writer, at a place where it may do so."""
+        places = {
+            (source, offset)
+            for source, records in self._chronicle.story.items()
+            if source.topic == EVENTS_TAXONOMY
+            for offset, kept in enumerate(records)
+            if str(entry.message).encode() in (kept.value or b"")
+            and offset < self._reached.get((ConsumerName.BET_WRITER, source), 0)
+        }
+        return bool(places - self._truth.refused.keys())
+
+    def _withdrawn_in_time(self, entry: Entry) -> Iterator[str]:
+        """Nobody withdraws a bet when its kick-off had been in the log for a while."""
+        told = self._truth.events.get(entry.event or UUID(int=0))
+        for version in told.versions if told is not None else ():
+            if version["state"] == "created":
+                continue
+            source, offset = version["place"]
+            kicked_off_at = self._story(source)[offset].at
+            if entry.asked_at > kicked_off_at + FRESH_ENOUGH:
+                yield f"withdrawn after the kick-off at {kicked_off_at}: {entry}"
+            return

@@ -1,0 +1,244 @@
+"""What is going to happen: who asks for what, and what breaks when. Drawn from a seed, as data, so
+that a failing plan can be made smaller piece by piece.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from random import Random
+
+from domain.bets import Market
+from domain.consumer import Step
+from domain.log import BETS_STATE, EVENTS_TAXONOMY, PARTITIONS
+from domain.records import ConsumerName
+
+CHAOS_LASTS = 12.0
+"""Seconds in which things break; what broke is mended then."""
+
+
+class Deed(StrEnum):
+    """What a client asks for. `event` and `bet` are numbers of the plan's own."""
+
+    CREATE = auto()
+    KICK_OFF = auto()
+    GOAL = auto()
+    FINISH = auto()
+    RENAME = auto()
+    PLACE = auto()
+    HAND_OVER = auto()
+    WITHDRAW = auto()
+    DELETE_EVENT = auto()
+    GARBAGE = auto()
+    """Bytes that are no message, put straight into a topic."""
+    FORGE = auto()
+    """A well-formed record that nobody may send."""
+    READ = auto()
+    """A bet with its history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request of a client, and how long it thinks before it."""
+
+    deed: Deed
+    event: int
+    pause: float
+    market: Market = Market.DRAW
+    key: int = 0
+    """Requests to place with equal keys on one event are one bet; 0 is no key."""
+    score: str = "0-0"
+    tries: int = 1
+    """How often it asks again while the outcome is unknown."""
+
+
+class Fault(StrEnum):
+    """What breaks."""
+
+    CRASH = auto()
+    """A consumer dies at a step, or at a statement within."""
+    STALL = auto()
+    """A consumer stands still and comes back later; its group has given it up meanwhile."""
+    EXPIRE = auto()
+    """Its group gives a consumer up, which doesn't notice for a while."""
+    JOIN = auto()
+    LEAVE = auto()
+    SERVER_CRASH = auto()
+    """A server dies with all its requests."""
+    DATABASE_AWAY = auto()
+    DISCONNECT = auto()
+    """All connections to the database are cut at once."""
+    STATEMENT_FAILS = auto()
+    COMMIT_UNKNOWN = auto()
+    COMMIT_FAILS = auto()
+    BUS_AWAY = auto()
+    BACKUP = auto()
+    RESTORE = auto()
+    RECREATE = auto()
+    """A topic is deleted and created again."""
+    LOSE_TAIL = auto()
+    """The broker comes back without the last records of a partition."""
+    LOSE_HEAD = auto()
+    """Retention removes the first records of a partition."""
+
+
+class Moment(StrEnum):
+    """Where a consumer dies: after a step of its loop, or between two statements."""
+
+    POLLED = Step.POLLED.value
+    PUBLISHED = Step.PUBLISHED.value
+    ACKNOWLEDGED = Step.ACKNOWLEDGED.value
+    DECIDED = Step.DECIDED.value
+    WRITTEN = Step.WRITTEN.value
+    COMMITTED = Step.COMMITTED.value
+    STATEMENT = "statement"
+    PUBLISH = "publish"
+    COMMIT = "commit"
+    AFTER_COMMIT = "after commit"
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """One fault, from `at` seconds on."""
+
+    fault: Fault
+    at: float
+    consumer: ConsumerName = ConsumerName.EVENT_WRITER
+    member: int = 0
+    moment: Moment = Moment.POLLED
+    skip: int = 0
+    """How many such moments pass before it happens."""
+    lasts: float = 1.0
+    topic: str = EVENTS_TAXONOMY
+    partition: int = 0
+    records: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything but the interleaving, which follows from the seed, too."""
+
+    seed: int
+    clients: tuple[tuple[Ask, ...], ...]
+    breaks: tuple[Break, ...]
+    members: int
+    batch: int
+    """Records of events.taxonomy in one transaction, at most."""
+    slices: int
+    """Slices in one transaction, at most."""
+    duplicated: float
+    """How likely a record is sent twice."""
+    unacknowledged: float
+    """How likely the acknowledgement of a record is lost."""
+    given_up: float
+    """How likely a record is lost on its way."""
+
+
+RARE = (Fault.RESTORE, Fault.RECREATE, Fault.LOSE_TAIL, Fault.LOSE_HEAD)
+COMMON = tuple(fault for fault in Fault if fault not in RARE)
+
+
+def draw(seed: int) -> Plan:
+    """The plan of a seed. Few kinds of faults in one plan: many at once hide each other."""
+    random = Random(seed)
+    events = random.randint(1, 3)
+    clients = [_company(random, event) for event in range(events)]
+    clients += [_players(random, events) for _ in range(random.randint(1, 4))]
+    if random.random() < 0.3:
+        clients.append(_vandal(random, events))
+    kinds = random.sample(COMMON, random.randint(0, 5))
+    if random.random() < 0.35:
+        kinds.append(random.choice(RARE))
+    breaks = [_break(random, random.choice(kinds)) for _ in range(random.randint(1, 10)) if kinds]
+    if any(each.fault is Fault.RESTORE for each in breaks):
+        breaks += [_break(random, Fault.BACKUP) for _ in range(random.randint(1, 3))]
+    troubled = random.random() < 0.4
+    return Plan(
+        seed=seed,
+        clients=tuple(clients),
+        breaks=tuple(sorted(breaks, key=lambda each: each.at)),
+        members=random.choice((1, 2, 2, 2)),
+        batch=random.choice((1, 2, 3, 5, 50)),
+        slices=random.choice((1, 2, 20)),
+        duplicated=random.choice((0.0, 0.1)) if troubled else 0.0,
+        unacknowledged=random.choice((0.0, 0.1)) if troubled else 0.0,
+        given_up=random.choice((0.0, 0.1)) if troubled else 0.0,
+    )
+
+
+def _company(random: Random, event: int) -> tuple[Ask, ...]:
+    """Plays one match."""
+
+    def ask(deed: Deed, score: str = "0-0", mean: float = 1.0) -> Ask:
+        pause = random.expovariate(1 / mean)
+        return Ask(deed, event, pause, score=score, tries=random.choice((1, 3)))
+
+    asks = [ask(Deed.CREATE, mean=0.1)]
+    if random.random() < 0.2:
+        asks.append(ask(Deed.RENAME))
+    if random.random() < 0.1:
+        asks.append(ask(Deed.DELETE_EVENT))
+    asks.append(ask(Deed.KICK_OFF, mean=2.0))
+    home = away = 0
+    mean = random.choice((0.02, 0.3, 1.0))
+    for _ in range(random.randint(0, 6)):
+        if home and random.random() < 0.3:
+            home -= 1
+        elif random.random() < 0.5:
+            home += 1
+        else:
+            away += 1
+        asks.append(ask(Deed.GOAL, f"{home}-{away}", mean))
+        if random.random() < 0.2:
+            asks.append(asks[-1])
+    if random.random() < 0.5:
+        asks.append(ask(Deed.FINISH, f"{home}-{away}", mean))
+    if random.random() < 0.1:
+        asks.append(ask(Deed.DELETE_EVENT))
+    return tuple(asks)
+
+
+_PLAYERS = (Deed.PLACE,) * 8 + (Deed.HAND_OVER, Deed.WITHDRAW, Deed.READ)
+
+
+def _players(random: Random, events: int) -> tuple[Ask, ...]:
+    """Some who bet, as one client after another."""
+    mean = random.choice((0.02, 0.2, 0.6))
+    return tuple(
+        Ask(
+            random.choice(_PLAYERS),
+            random.randrange(events),
+            random.expovariate(1 / mean),
+            market=random.choice(tuple(Market)),
+            key=random.choice((0, 0, 1, 2, 3, 4)),
+            tries=random.choice((1, 3)),
+        )
+        for _ in range(random.randint(2, 12))
+    )
+
+
+def _vandal(random: Random, events: int) -> tuple[Ask, ...]:
+    return tuple(
+        Ask(
+            random.choice((Deed.GARBAGE, Deed.FORGE, Deed.DELETE_EVENT)),
+            random.randrange(events),
+            random.expovariate(1 / 1.5),
+            market=random.choice(tuple(Market)),
+            key=random.randrange(1000),
+        )
+        for _ in range(random.randint(1, 6))
+    )
+
+
+def _break(random: Random, fault: Fault) -> Break:
+    moment = random.choice(tuple(Moment))
+    return Break(
+        fault,
+        at=random.uniform(0, CHAOS_LASTS),
+        consumer=random.choice(tuple(ConsumerName)),
+        member=random.randrange(3),
+        moment=moment,
+        skip=int(random.expovariate(1 / 8 if moment is Moment.STATEMENT else 1 / 2)),
+        lasts=random.expovariate(1 / 2.0),
+        topic=random.choice((EVENTS_TAXONOMY, EVENTS_TAXONOMY, BETS_STATE)),
+        partition=random.randrange(PARTITIONS),
+        records=random.randint(1, 4),
+    )
