@@ -16,12 +16,12 @@ from adapters.postgres.database import PostgresDatabase
 from domain.bet_scorer import BetScorer
 from domain.bet_writer import BetWriter
 from domain.consumer import Consumer
-from domain.errors import TouchlineError
 from domain.event_writer import EventWriter
 from domain.log import PARTITIONS, TOPICS
-from domain.ports import Codec, Database, MessageBus
+from domain.ports import Codec, MessageBus
 from domain.records import ConsumerName
 from domain.rulings import Handler
+from entrypoints.health import Dependencies
 from entrypoints.runner import ConsumerRunner
 from entrypoints.settings import Settings
 
@@ -160,9 +160,10 @@ def consumer_health(runner: ConsumerRunner, settings: Settings, url: str) -> "Fa
     bus = open_bus(settings, opened)
     registry = CollectorRegistry()
     registry.register(ConsumerMetrics(runner.name, runner.readings))
+    dependencies = Dependencies(opened, bus)
     return health_app(
         f"Touchline {runner.name}",
-        health=lambda: dependencies(opened, bus) | runner.health(),
+        health=lambda: dependencies() | runner.health(),
         registry=registry,
     )
 
@@ -195,15 +196,4 @@ def _api(create: Callable[..., "FastAPI"], name: str, settings: Settings, url: s
         now=lambda: datetime.now(UTC),
     )
     registry: CollectorRegistry = CollectorRegistry()
-    return create(desk, health=lambda: dependencies(opened, bus), registry=registry)
-
-
-def dependencies(opened: Database, bus: MessageBus) -> dict[str, str]:
-    """Each dependency: `up`, or why not."""
-    try:
-        with opened.transaction() as uow:
-            uow.logs.generations()
-        found = {"database": "up"}
-    except TouchlineError as error:
-        found = {"database": f"down: {error}"}
-    return found | {"bus": "up" if bus.is_up() else "down"}
+    return create(desk, health=Dependencies(opened, bus), registry=registry)
