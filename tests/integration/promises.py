@@ -18,6 +18,14 @@ from tests.integration.system import Client, System, eventually
 MARKETS = ("team_1", "draw", "team_2")
 SCORES = ("1-0", "1-1", "0-1", "2-1", "2-2")
 
+NO_ANSWER = 0
+
+IN_TIME = 3.0
+"""Seconds within which a 503 was promised."""
+
+OVERHEAD = 0.5
+"""Seconds that a client at work beside all others on a small machine may take for itself."""
+
 
 def expected_state(market: str, state: str, score: str) -> str:
     """How a bet must stand."""
@@ -39,7 +47,9 @@ class Promises:
     versions: dict[str, int] = field(default_factory=dict)
     """The highest version of each event that was answered with 2xx."""
     answers: dict[int, int] = field(default_factory=dict)
-    """How many answers had which status; 0: none came."""
+    """How many answers had which status, or NO_ANSWER."""
+    slowest_refusal: float = 0.0
+    """Seconds until the slowest 503."""
 
     @contextmanager
     def kept_busy(self) -> Iterator[None]:
@@ -58,7 +68,18 @@ class Promises:
     def after(self, more: int) -> None:
         """Wait until clients were promised this many more bets."""
         wanted = len(self.bets) + more
-        eventually(lambda: len(self.bets) >= wanted)
+        eventually(lambda: len(self.bets) >= wanted or None)
+
+    def after_refusals(self, more: int) -> None:
+        """Wait until clients were told this many more times to come again."""
+        wanted = self.answers.get(503, 0) + more
+        eventually(lambda: self.answers.get(503, 0) >= wanted or None)
+
+    def check_answers(self) -> None:
+        """Nobody was left without an answer, or had to wait for being refused. For faults in which
+        the servers live."""
+        assert NO_ANSWER not in self.answers, self.answers
+        assert self.slowest_refusal < IN_TIME + OVERHEAD
 
     def check(self, system: System) -> None:
         """Everything that was answered with 2xx is there, and right."""
@@ -115,13 +136,16 @@ class Promises:
                 response = http.request(method, url, json=body, headers=headers)
                 status = response.status_code
             except httpx.TransportError:
-                status = 0
+                status = NO_ANSWER
             self.answers[status] = self.answers.get(status, 0) + 1
+            if status == 503:
+                took = response.elapsed.total_seconds()
+                self.slowest_refusal = max(self.slowest_refusal, took)
             if status in {200, 201}:
                 found: dict[str, Any] = response.json()
                 self._remember(found)
                 return found
-            if status not in {0, 202, 503} or stop.is_set():
+            if status not in {NO_ANSWER, 202, 503} or stop.is_set():
                 return None
             stop.wait(0.1)
 

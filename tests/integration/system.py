@@ -324,13 +324,29 @@ class Processes(System):
         for name in self._commands:
             if name not in self.running:
                 self.start_one(name)
-        for name in self._commands:
-            eventually(partial(self.is_ready, name))
+        self.are_ready()
 
     def start_one(self, name: str) -> None:
         self.running[name] = Process(
             self._commands[name], self.environment, self.folder / f"{name}.log"
         )
+
+    def add_member(self, consumer: str) -> str:
+        """Start one more member of the consumer's group; return its name."""
+        used = [int(name.rpartition("-")[2]) for name in self.members(consumer)]
+        name = f"{consumer}-{max(used) + 1}"
+        self._commands[name] = (consumer, "--health-port", str(free_ports(1)[0]))
+        self.start_one(name)
+        return name
+
+    def remove_member(self, name: str) -> int:
+        """SIGTERM, for good; its exit code."""
+        del self._commands[name]
+        return self.stop_one(name)
+
+    def members(self, consumer: str) -> list[str]:
+        """The names of all in the consumer's group."""
+        return [name for name, (command, *_) in self._commands.items() if command == consumer]
 
     @property
     def names(self) -> Collection[str]:
@@ -342,11 +358,23 @@ class Processes(System):
         return f"http://127.0.0.1:{self._commands[name][-1]}"
 
     def is_ready(self, name: str) -> bool:
-        """What its `/readyz` says."""
+        """Whether its `/readyz` says so."""
+        return self.health(name).get("status") == "ok"
+
+    def are_ready(self) -> None:
+        """Wait until all say so."""
+        for name in self._commands:
+            eventually(partial(self.is_ready, name))
+
+    def health(self, name: str) -> dict[str, str]:
+        """What its `/readyz` says; nothing while it gives no answer."""
         try:
-            return httpx.get(f"{self.address(name)}/readyz").status_code == 200
+            answer = httpx.get(f"{self.address(name)}/readyz", timeout=30)
         except httpx.TransportError:
-            return False
+            return {}
+        found: dict[str, str] = answer.json()
+        assert (answer.status_code == 200) is (found["status"] == "ok"), answer.text
+        return found
 
     def metrics(self, name: str) -> str:
         return httpx.get(f"{self.address(name)}/metrics").text

@@ -32,7 +32,7 @@ node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised_port}
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs={data}
 log.flush.interval.messages=1
@@ -55,24 +55,36 @@ share.coordinator.state.topic.min.isr=1
 class KafkaBroker:
     """A broker that is also its own controller (KRaft)."""
 
-    def __init__(self, directory: Path) -> None:
-        """Everything it writes goes below `directory`."""
+    def __init__(self, directory: Path, *, advertised_port: int | None = None) -> None:
+        """Everything it writes goes below `directory`. Clients reach it at `advertised_port`, if
+        one is given: whoever listens there passes on what they say."""
         self._directory = directory
         self._data = directory / "data"
         self._log = directory / "broker.log"
         self._properties = directory / "server.properties"
         self._cluster_id = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
         self._port, controller_port = free_ports(2)
+        self._advertised_port = advertised_port or self._port
         directory.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(
-            _PROPERTIES.format(port=self._port, controller_port=controller_port, data=self._data)
+            _PROPERTIES.format(
+                port=self._port,
+                advertised_port=self._advertised_port,
+                controller_port=controller_port,
+                data=self._data,
+            )
         )
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def bootstrap(self) -> str:
         """What clients connect to."""
-        return f"127.0.0.1:{self._port}"
+        return f"127.0.0.1:{self._advertised_port}"
+
+    @property
+    def port(self) -> int:
+        """Where it listens itself."""
+        return self._port
 
     @property
     def data(self) -> Path:
