@@ -5,8 +5,9 @@ Whatever the bytes of a record are, `decode` gives a message or raises Malformed
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
@@ -40,8 +41,15 @@ _SOURCES = {
     BetUpdated: "/touchline/bets-api",
     BetsStateChanged: "/touchline/bet-scorer",
 }
-Choice = TypeVar("Choice")
+Choice = TypeVar("Choice", bound=StrEnum)
 _MOST_SAFE_INT = 2**31 - 1
+
+DEEPEST = 100
+"""Levels of objects and lists. Far below what any stack takes: whether a record can be read must
+not depend on how deep in its own calls the reader is."""
+
+LONGEST_QUOTE = 40
+"""Characters of a record that its reason repeats: a reason is read by people."""
 
 
 class CloudEventsCodec:
@@ -71,7 +79,9 @@ class CloudEventsCodec:
             raise
         except InvalidValue as invalid:
             raise MalformedRecord(str(invalid)) from invalid
-        except (ValueError, RecursionError) as unreadable:
+        except RecursionError as too_deep:
+            raise MalformedRecord(_TOO_DEEP) from too_deep
+        except ValueError as unreadable:
             raise MalformedRecord(f"not JSON in UTF-8: {unreadable}") from unreadable
 
 
@@ -99,7 +109,7 @@ def _message(record: Record) -> Message:
         raise MalformedRecord("the record has no value")
     if record.key is None:
         raise MalformedRecord("the record has no key")
-    body = _Fields("", json.loads(record.value.decode(), parse_constant=_not_json))
+    body = _Fields("", _parsed(record.value))
     if body.text("specversion") != "1.0":
         raise MalformedRecord('specversion: must be "1.0"')
     body.text("source")
@@ -125,14 +135,54 @@ def _of_type(topic: str, body: "_Fields", key: bytes) -> Message:
         case "bets.state", "bets.state_changed":
             return _bets_state_changed(message_id, time, data, key)
         case _:
-            raise MalformedRecord(f"type: unknown on {topic}: {kind!r}")
+            raise MalformedRecord(f"type: unknown on {topic}: {_quoted(kind)}")
     if key != str(event_of(message)).encode():
         raise MalformedRecord("the record's key is not its event's id")
     return message
 
 
+_TOO_DEEP = f"nested deeper than {DEEPEST} levels"
+
+
+def _parsed(value: bytes) -> object:
+    body = json.loads(value.decode(), parse_constant=_not_json, object_pairs_hook=_members)
+    # What has fewer openings than levels are allowed needs no closer look: nearly everything.
+    if value.count(b"{") + value.count(b"[") > DEEPEST and _depth(body) > DEEPEST:
+        raise MalformedRecord(_TOO_DEEP)
+    return body
+
+
 def _not_json(constant: str) -> NoReturn:
     raise MalformedRecord(f"not JSON: {constant}")
+
+
+def _members(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """An object's members. Of two with one name some readers take the first, others the last: who
+    says two things is not understood at all."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for at, name in enumerate(names) if name in names[:at])
+        raise MalformedRecord(f"{_quoted(twice)}: there is more than one in the same object")
+    return members
+
+
+def _depth(value: object) -> int:
+    """Levels of objects and lists, counted without recursion."""
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return depth
+
+
+def _quoted(text: str) -> str:
+    """A piece of the record, fit to be shown: escaped where it must be, cut where it is long."""
+    return repr(text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "…")
 
 
 class _Fields:
@@ -179,11 +229,14 @@ class _Fields:
     def time(self, name: str) -> datetime:
         return parse_time(self._name(name), self.text(name))
 
-    def choice(self, name: str, choices: Callable[[str], Choice]) -> Choice:
+    def choice(self, name: str, choices: type[Choice]) -> Choice:
+        text = self.text(name)
         try:
-            return choices(self.text(name))
+            return choices(text)
         except ValueError as unknown:
-            raise MalformedRecord(f"{self._name(name)}: {unknown}") from unknown
+            allowed = ", ".join(choices)
+            reason = f"{self._name(name)}: {_quoted(text)} is not one of {allowed}"
+            raise MalformedRecord(reason) from unknown
 
     def fields(self, name: str) -> "_Fields":
         return _Fields(self._name(name), self._get(name, dict))
