@@ -18,8 +18,10 @@ from domain.log import Bounds, LogPartition, LogPosition, NewRecord, Placed, Rec
 from domain.messages import Message
 from domain.records import (
     BetGroup,
+    BetKind,
     BetPlace,
     ConsumerName,
+    Correction,
     Cursor,
     DeadLetter,
     EventVersion,
@@ -320,6 +322,20 @@ class Audit(Protocol):
 
     def bet_groups(self) -> Sequence[BetGroup]:
         """How many bets stand, by event, market, state and version."""
+        ...
+
+    def bet_kinds(self) -> Mapping[BetKind, int]:
+        """How many bets of each kind stand: bets, versions and events in one snapshot."""
+        ...
+
+    def groups_of(self, kinds: Collection[BetKind]) -> Sequence[BetGroup]:
+        """The groups whose bets are of one of these kinds, in order."""
+        ...
+
+    def correct(self, corrections: Sequence[Correction], *, most: int) -> Sequence[int]:
+        """Give bets that still are as `wrong` says the right state and version, `most` of them at
+        most, locking them in order. Returns how many of each; fewer than `most` in all: no bet is
+        wrong any more. The caller holds the events."""
         ...
 
     def bets_in(self, group: BetGroup, *, most: int) -> Sequence[UUID]:

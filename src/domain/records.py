@@ -152,6 +152,34 @@ class BetGroup(NamedTuple):
     bets: int
 
 
+class Cause(NamedTuple):
+    """What a bet's state follows from, beside its market."""
+
+    state: EventState
+    score: Score
+
+
+class BetKind(NamedTuple):
+    """Bets that are alike in everything that tells whether their state is right."""
+
+    market: Market
+    state: BetState
+    own: Cause | None
+    """The event at the version that the bets name; None if it has none of that number."""
+    now: Cause
+    """The event as it is now."""
+    is_ahead: bool
+    """Whether the bets name a version above the event's."""
+
+
+class Correction(NamedTuple):
+    """A group of bets whose state is not what it must be, and what it must be by now."""
+
+    wrong: BetGroup
+    state: BetState
+    event_version: int
+
+
 class Cursor(NamedTuple):
     """The last item of a page: the next page begins after it."""
 
