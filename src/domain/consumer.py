@@ -24,6 +24,7 @@ from domain.records import (
     RefusalReason,
     Tally,
 )
+from domain.recreation import superseded
 from domain.rulings import Decoded, Handler, Request, Ruling
 
 MOST_UNACKNOWLEDGED = 100
@@ -130,13 +131,14 @@ class Consumer:
         found = read(self.handler.name, sources)
         positions = {source: found.get(source) or self._origin(source) for source in sources}
         limits = self._limits(uow, sources)
+        past = superseded(uow, sources)
         admitted = _Admitted(positions)
         for decoded in batch:
             source, offset = decoded.record.source, decoded.record.offset
             reading = self._reader.get(source)
             if reading is None:
                 continue
-            if reading.is_ahead_of(positions[source]):
+            if source in past or reading.is_ahead_of(positions[source]):
                 self._reader.restart(source)
             elif offset < positions[source].next_offset:
                 admitted.duplicates.append(decoded)

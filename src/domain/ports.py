@@ -133,7 +133,11 @@ class Logs(Protocol):
     """Which incarnations of the topics were seen, in order."""
 
     def register(self, topic: str, log_id: UUID) -> None:
-        """Remember the log as the topic's newest, unless it is known already."""
+        """Remember the log as the topic's newest, also when it is known as an earlier one."""
+        ...
+
+    def incarnations(self, topic: str) -> Sequence[UUID]:
+        """The topic's known logs, oldest first."""
         ...
 
     def generations(self) -> Mapping[UUID, int]:

@@ -1,21 +1,23 @@
 """How a member reads the partitions that are its own: where it begins, and that the log is sound.
 
 The stored position says where to go on; the group's committed offset is never asked. On assignment
-and after every reset the log is compared with the position, and a partition whose log is not what
-it was stands still until a person has looked.
+and after every reset the log is compared with the position, and with that of the consumer before
+this one. A partition whose log is not what it was stands still until a person has looked.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
+from typing import NamedTuple
 
 from domain.errors import MalformedRecord
 from domain.log import Bounds, LogPartition, Record
 from domain.messages import Message
-from domain.ports import Codec, Database, Subscription
-from domain.records import NOTHING_READ, Position, Tally
+from domain.ports import Codec, Database, Subscription, UnitOfWork
+from domain.records import NOTHING_READ, ConsumerName, Position, Tally
+from domain.recreation import register
 from domain.rulings import Decoded, Handler, Lane
 
 LOOK_INTERVAL = 1.0
@@ -23,6 +25,14 @@ LOOK_INTERVAL = 1.0
 
 BUFFERED_BATCHES = 2
 """A partition is paused while it has this many batches in the buffer."""
+
+
+class Anchor(NamedTuple):
+    """The last record that a consumer has read: proof that the log is what it was."""
+
+    offset: int
+    digest: bytes
+    reader: ConsumerName
 
 
 @dataclass(slots=True)
@@ -34,8 +44,10 @@ class Reading:
     """What the database says: everything below is done."""
     tally: Tally = NOTHING_READ
     """What became of all records that its consumer ever read here."""
-    anchor: bytes | None = None
-    """Digest that the record just before the position must have; None once it was compared."""
+    readers: Sequence[Position] = ()
+    """Who had read how much of it when it was begun: the furthest first, this consumer last."""
+    anchors: deque[Anchor] = field(default_factory=deque)
+    """Records that must be what they were before any other one is worked on."""
     buffer: deque[Decoded] = field(default_factory=deque)
     paused: bool = False
     held: bool = False
@@ -70,6 +82,7 @@ class Reader:
         monotonic: Callable[[], float],
     ) -> None:
         self._name = handler.name
+        self._behind = handler.behind
         self._lanes = {lane.topic: lane for lane in handler.lanes}
         self._subscription = subscription
         self._codec = codec
@@ -103,10 +116,16 @@ class Reader:
             self._unstarted.discard(source)
         for source in poll.assigned:
             self.restart(source)
+        sought: set[LogPartition] = set()
         for record in poll.records:
             reading = self._readings.get(record.source)
-            if reading is not None and reading.lost is None and _is_new(reading, record):
+            if reading is None or reading.lost is not None or record.source in sought:
+                continue
+            if not reading.anchors:
                 reading.buffer.append(Decoded(record, self._decode(record)))
+            elif _proves(reading, record) and _following(reading) != record.offset + 1:
+                self._subscription.seek(record.source, _following(reading))
+                sought.add(record.source)
         self._pause_and_resume()
 
     def restart(self, source: LogPartition) -> None:
@@ -168,46 +187,80 @@ class Reader:
         if not self._unstarted:
             return
         # A log that is no longer there is left out: registered now, it would be the newest.
-        bounds = self._subscription.bounds(self._unstarted)
-        sources = sorted(bounds)
+        sources = sorted(self._subscription.bounds(self._unstarted))
         with self._database.transaction() as uow:
             for source in sources:
-                uow.logs.register(source.topic, source.log_id)
-            positions = uow.positions.read(self._name, sources)
+                register(uow, source)
+            readers = self._readers(uow, sources)
             uow.commit()
-        for source in sources:
-            position = positions.get(source) or Position(consumer=self._name, source=source)
-            self._begin(position, bounds[source])
+        # Asked after the positions: others go on meanwhile, and the log with them.
+        for source, bounds in self._subscription.bounds(sources).items():
+            self._begin(readers[source], bounds)
         self._pause_and_resume()
 
-    def _begin(self, position: Position, bounds: Bounds) -> None:
+    def _readers(
+        self, uow: UnitOfWork, sources: Sequence[LogPartition]
+    ) -> Mapping[LogPartition, list[Position]]:
+        """How far this consumer has come; and before it, the one that it follows."""
+        mine = uow.positions.read(self._name, sources)
+        ahead = uow.positions.read(self._behind, sources) if self._behind else {}
+        return {
+            source: [
+                *([ahead[source]] if source in ahead else ()),
+                mine.get(source) or Position(consumer=self._name, source=source),
+            ]
+            for source in sources
+        }
+
+    def _begin(self, readers: Sequence[Position], bounds: Bounds) -> None:
+        """Read on from the position, if the log is what it was when it was read: by this consumer,
+        and by the one that it follows."""
+        furthest, position = readers[0], readers[-1]
         source, next_offset = position.source, position.next_offset
-        reading = Reading(source, next_offset, position.tally, end=bounds.end)
-        if bounds.end < next_offset:
-            reading.lost = f"the log ends at {bounds.end}, below position {next_offset}"
-        elif bounds.start > next_offset:
-            reading.lost = f"the log starts at {bounds.start}, above position {next_offset}"
-        elif bounds.start < next_offset:
-            reading.anchor = position.last_record_digest
+        reading = Reading(source, next_offset, position.tally, end=bounds.end, readers=readers)
         self._unstarted.discard(source)
         self._readings[source] = reading
-        self._subscription.seek(source, next_offset - (reading.anchor is not None))
-        self._subscription.resume([source])
+        if bounds.end < furthest.next_offset:
+            reading.lost = _ends_below(bounds.end, furthest.next_offset, furthest.consumer)
+        elif bounds.start > next_offset:
+            reading.lost = f"the log starts at {bounds.start}, above position {next_offset}"
+        else:
+            reading.anchors.extend(_anchors(readers, bounds))
+            self._subscription.seek(source, _following(reading))
+            self._subscription.resume([source])
 
     def _look_for_the_end(self) -> None:
         """Once a second ask where the log ends; and say, once this consumer has come so far, that
         it stood at the end at the moment of asking. Under load, too, that moment comes."""
         sound = [reading for reading in self._readings.values() if reading.lost is None]
         now = self._monotonic()
-        if now - self._looked_at >= LOOK_INTERVAL and sound:
+        if now - self._looked_at >= LOOK_INTERVAL and self._readings:
             bounds = self._subscription.bounds([reading.source for reading in sound])
             self._looked_at = now
             for reading in sound:
                 if reading.source in bounds:
-                    _see_end(reading, bounds[reading.source].end)
-        reached = [r for r in sound if not r.end_reached and r.lag == 0 and r.anchor is None]
+                    self._see_end(reading, bounds[reading.source].end)
+            self._look_at_the_lost()
+        reached = [r for r in sound if not r.end_reached and r.lag == 0 and not r.anchors]
         if reached:
             self._say_end_reached({reading.source: reading for reading in reached})
+
+    def _see_end(self, reading: Reading, end: int) -> None:
+        reading.end, reading.end_reached = end, False
+        if end < reading.next_offset:
+            reading.lost = _ends_below(end, reading.next_offset, self._name)
+
+    def _look_at_the_lost(self) -> None:
+        """Begin again where the database went back: perhaps to a backup from before the loss."""
+        lost = [reading for reading in self._readings.values() if reading.lost is not None]
+        if not lost:
+            return
+        with self._database.transaction() as uow:
+            now = self._readers(uow, [reading.source for reading in lost])
+        for reading in lost:
+            reached = {position.consumer: position.next_offset for position in now[reading.source]}
+            if any(p.next_offset > reached.get(p.consumer, 0) for p in reading.readers):
+                self.restart(reading.source)
 
     def _say_end_reached(self, reached: Mapping[LogPartition, Reading]) -> None:
         """Mark these as caught up, but first see that the database still says so."""
@@ -224,21 +277,28 @@ class Reader:
                 reading.end_reached = True
 
 
-def _is_new(reading: Reading, record: Record) -> bool:
-    """Whether the record is to be worked on; the one just before the position only proves that
-    the log is what it was."""
-    if reading.anchor is None:
+def _anchors(readers: Sequence[Position], bounds: Bounds) -> Iterator[Anchor]:
+    """The last record of each reader, as far as it is still there."""
+    for offset, reader in {reader.next_offset: reader for reader in readers}.items():
+        if reader.last_record_digest is not None and offset > bounds.start:
+            yield Anchor(offset - 1, reader.last_record_digest, reader.consumer)
+
+
+def _following(reading: Reading) -> int:
+    """The offset of the record that must come next."""
+    return reading.anchors[0].offset if reading.anchors else reading.next_offset
+
+
+def _proves(reading: Reading, record: Record) -> bool:
+    """Whether the record is the next anchor, the one that was read here before."""
+    anchor = reading.anchors.popleft()
+    if (record.offset, record.digest()) == (anchor.offset, anchor.digest):
         return True
-    same = record.offset == reading.next_offset - 1 and record.digest() == reading.anchor
-    reading.anchor = None
-    if not same:
-        reading.lost = (
-            f"the record before offset {reading.next_offset} is not the one that was read"
-        )
+    reading.lost = (
+        f"the record before offset {anchor.offset + 1} is not the one that {anchor.reader} read"
+    )
     return False
 
 
-def _see_end(reading: Reading, end: int) -> None:
-    reading.end, reading.end_reached = end, False
-    if end < reading.next_offset:
-        reading.lost = f"the log ends at {end}, below position {reading.next_offset}"
+def _ends_below(end: int, next_offset: int, consumer: ConsumerName) -> str:
+    return f"the log ends at {end}, below position {next_offset} of {consumer}"

@@ -1,14 +1,16 @@
 """What is kept beside events and bets: versions, positions, refusals, dead letters."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, Self
 from uuid import UUID
 
 from domain.bets import BetState, Market
 from domain.events import Event, EventState
-from domain.log import LogPartition, LogPosition, Record
+from domain.log import BETS_STATE, EVENTS_TAXONOMY, LogPartition, LogPosition, Record
 from domain.score import Score
 
 
@@ -18,6 +20,19 @@ class ConsumerName(StrEnum):
     EVENT_WRITER = "event-writer"
     BET_WRITER = "bet-writer"
     BET_SCORER = "bet-scorer"
+
+
+READERS: Mapping[str, tuple[ConsumerName, ...]] = MappingProxyType(
+    {
+        EVENTS_TAXONOMY: (
+            ConsumerName.EVENT_WRITER,
+            ConsumerName.BET_WRITER,
+            ConsumerName.BET_SCORER,
+        ),
+        BETS_STATE: (ConsumerName.BET_WRITER,),
+    }
+)
+"""Who reads each topic; of events.taxonomy each waits for the one before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,11 +32,25 @@ class PositionsContract(DatabaseCases):
         assert alone(database).logs.generations() == {}
         for log_id in (LOG, LATER_LOG, HIGHEST, LOWEST):
             alone(database).logs.register(EVENTS_TAXONOMY, log_id)
-        alone(database).logs.register(EVENTS_TAXONOMY, LOG)
+        alone(database).logs.register(EVENTS_TAXONOMY, LOWEST)
         generations = alone(database).logs.generations()
         in_order = sorted(generations, key=generations.__getitem__)
         assert in_order == [LOG, LATER_LOG, HIGHEST, LOWEST]
         assert len(set(generations.values())) == 4
+
+    def test_incarnations_are_those_of_one_topic(self, database: Database) -> None:
+        assert alone(database).logs.incarnations(EVENTS_TAXONOMY) == []
+        for log_id in (LATER_LOG, LOWEST):
+            alone(database).logs.register(EVENTS_TAXONOMY, log_id)
+        alone(database).logs.register(BETS_STATE, OTHER_LOG)
+        alone(database).logs.register(EVENTS_TAXONOMY, LOG)
+        assert alone(database).logs.incarnations(EVENTS_TAXONOMY) == [LATER_LOG, LOWEST, LOG]
+
+    def test_an_earlier_log_that_is_there_again_is_the_newest(self, database: Database) -> None:
+        # Registered late by somebody who had seen it before the newer one was there.
+        for log_id in (LATER_LOG, LOG, LATER_LOG):
+            alone(database).logs.register(EVENTS_TAXONOMY, log_id)
+        assert alone(database).logs.incarnations(EVENTS_TAXONOMY) == [LOG, LATER_LOG]
 
     def test_a_known_log_is_registered_without_waiting(
         self, database: Database, threads: ThreadPoolExecutor
@@ -58,7 +72,7 @@ class PositionsContract(DatabaseCases):
                 threads.submit(
                     run, database, lambda uow, log_id=log_id: uow.logs.register(BETS_STATE, log_id)
                 )
-                for log_id in (LATER_LOG, OTHER_LOG, LOG)
+                for log_id in (LATER_LOG, OTHER_LOG)
             ]
             self.await_waiting(database, *others)
             uow.commit()

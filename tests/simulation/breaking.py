@@ -180,5 +180,3 @@ class Breaking:
             for key, row in tables.positions.items()
             if key.source == source
         }
-
-

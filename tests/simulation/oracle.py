@@ -27,7 +27,7 @@ class Oracle:
     def __init__(self, simulation: "Simulation") -> None:
         self._chronicle = simulation.chronicle
         self._tables: Tables = simulation.database.snapshot()
-        self._lost = simulation.lost_readings()
+        self._lost = simulation.lost
         self._stopped = {source for _, source in self._lost}
         self._reached = {
             (key.consumer, key.source): row.position.next_offset
@@ -63,9 +63,10 @@ class Oracle:
 
     def _tell(self) -> Truth:
         """Events first: a bet is judged by its place among its event's versions."""
-        truth = Truth()
+        logs = self._chronicle.logs[EVENTS_TAXONOMY]
+        truth = Truth({log_id: number for number, log_id in enumerate(logs)})
         for consumer in (ConsumerName.EVENT_WRITER, ConsumerName.BET_WRITER):
-            for log_id in self._chronicle.logs[EVENTS_TAXONOMY]:
+            for log_id in logs:
                 for partition in range(3):
                     source = LogPartition(EVENTS_TAXONOMY, partition, log_id)
                     for offset, kept in self._read(consumer, source):
@@ -180,7 +181,9 @@ class Oracle:
             entry.event in deleted
             for entry in self._chronicle.entries
             if entry.bet == subject or entry.event == subject
-        ) or any(bet.event in deleted for bet_id, bet in self._truth.bets.items() if bet_id == subject)
+        ) or any(
+            bet.event in deleted for bet_id, bet in self._truth.bets.items() if bet_id == subject
+        )
 
     def _accounts(self) -> Iterator[str]:
         """Every record that was read is accounted for, and every unreadable one is kept once."""

@@ -117,7 +117,8 @@ class Member(Process):
                 self.consumer = self.simulation.consumer(self)
             for step in self.consumer.turn(idle=0):
                 progressed |= step is Step.COMMITTED
-                self.simulation.say(f"{self.name} {step}")
+                if step is not Step.POLLED:
+                    self.simulation.say(f"{self.name} {step}")
                 self.step(step.value)
                 if self.simulation.scheduler.random.random() < 0.05:
                     self.consumer.keep_alive()

@@ -77,9 +77,7 @@ class Requests:
         event_id, message_id, now = self.event_id(ask.event), self._simulation.new_id(), self.now()
         if ask.deed is Deed.CREATE:
             event = _event(event_id)
-            return lambda uow: create_event(
-                uow, event, keyed=True, message_id=message_id, now=now
-            )
+            return lambda uow: create_event(uow, event, keyed=True, message_id=message_id, now=now)
         patch = {
             Deed.KICK_OFF: EventPatch(state=EventState.ACTIVE),
             Deed.GOAL: EventPatch(score=Score.parse(ask.score)),
@@ -210,5 +208,3 @@ def _event(event_id: UUID) -> Event:
         team_2="France",
         event_date=datetime(2022, 12, 18, 15, tzinfo=UTC),
     )
-
-

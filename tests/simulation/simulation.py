@@ -59,6 +59,8 @@ class Simulation:
         self._ids = Random(f"{plan.seed} ids")
         self._tracing = tracing
         self.chronicle = Chronicle()
+        self.lost: set[tuple[ConsumerName, LogPartition]] = set()
+        """Who says at the end that a partition's history was lost."""
         self.codec = CloudEventsCodec()
         self.requests = Requests(self)
         self.log = MemoryLog(new_id=self.new_id)
@@ -96,7 +98,8 @@ class Simulation:
             if self.scheduler.now > deadline:
                 raise AssertionError(f"it doesn't come to rest: {self._unrest()}")
         self.watch.look()
-        for member in self.members:
+        self.lost = self._lost_readings()
+        for member in list(self.members):
             member.task.kill()
         self.counts.steps = self.scheduler.steps
         self.counts.crashes = self.chronicle.crashes
@@ -216,7 +219,7 @@ class Simulation:
         """Who has something left to do."""
         tables = self.database.snapshot()
         positions = {key: row.position.next_offset for key, row in tables.positions.items()}
-        stopped = self.stopped()
+        stopped = {source for _, source in self._lost_readings()}
         busy = [client.task.name for client in self.clients if client.task.alive]
         for topic in TOPICS:
             for source, bounds in MemoryBus(self.log).bounds(topic).items():
@@ -227,11 +230,7 @@ class Simulation:
         busy += [f"{m.name}: {m.trouble}" for m in self.members if m.trouble is not None]
         return busy
 
-    def stopped(self) -> set[LogPartition]:
-        """Partitions of which some consumer says that history was lost."""
-        return {source for _, source in self.lost_readings()}
-
-    def lost_readings(self) -> set[tuple[ConsumerName, LogPartition]]:
+    def _lost_readings(self) -> set[tuple[ConsumerName, LogPartition]]:
         return {
             (member.group, reading.source)
             for member in self.members
@@ -246,5 +245,3 @@ def _short(record: NewRecord) -> str:
     at = text.find('"data"')
     kind = text.find('"type":"')
     return f"{text[kind + 8 : kind + 30].partition(chr(34))[0]} {text[at : at + 160]}"
-
-

@@ -35,6 +35,8 @@ class TrueBet:
 class Truth:
     """Both, and what was refused."""
 
+    generations: dict[UUID, int]
+    """Each log's place among its topic's."""
     events: dict[UUID, TrueEvent] = field(default_factory=dict)
     bets: dict[UUID, TrueBet] = field(default_factory=dict)
     refused: dict[tuple[LogPartition, int], UUID] = field(default_factory=dict)
@@ -118,14 +120,16 @@ class Truth:
                 self.refused[place] = bet_id
 
     def _state_at(self, event_id: UUID, place: tuple[LogPartition, int]) -> str | None:
-        """The event's state just before a place; all its places are given in order."""
+        """The event's state just before a place."""
         event = self.events.get(event_id)
         state = None
         for version in event.versions if event is not None else ():
-            if version["place"][0] == place[0] and version["place"][1] > place[1]:
-                break
-            state = version["state"]
+            if self._moment(version["place"]) < self._moment(place):
+                state = version["state"]
         return state
+
+    def _moment(self, place: tuple[LogPartition, int]) -> tuple[int, int]:
+        return self.generations[place[0].log_id], place[1]
 
 
 def _content(data: dict[str, Any]) -> dict[str, object]:

@@ -53,7 +53,7 @@ def test_it_goes_on_from_the_stored_position(bench: Bench) -> None:
     assert handler.offsets == [3, 4]
     assert bench.tally(handler) == Tally(read=5, applied=5)
     assert reading_of(member).tally == Tally(read=5, applied=5)
-    assert reading_of(member).anchor is None
+    assert not reading_of(member).anchors
 
 
 def test_what_lag_tools_are_told_is_never_asked_for(bench: Bench) -> None:
@@ -133,7 +133,7 @@ def test_a_log_that_lost_what_was_read_is_sound(bench: Bench) -> None:
 def test_a_log_that_ends_below_the_position_is_lost(bench: Bench) -> None:
     handler = read_before(bench)
     bench.log.truncate(EVENTS_TAXONOMY, 0, end=2)
-    assert lost_at(bench, handler) == "the log ends at 2, below position 3"
+    assert lost_at(bench, handler) == "the log ends at 2, below position 3 of event-writer"
 
 
 def test_a_log_that_starts_above_the_position_is_lost(bench: Bench) -> None:
@@ -149,7 +149,10 @@ def test_a_log_with_another_record_before_the_position_is_lost(bench: Bench, mor
     handler = read_before(bench)
     bench.log.truncate(EVENTS_TAXONOMY, 0, end=2)
     bench.append(junk(), *(a_message() for _ in range(more)))
-    assert lost_at(bench, handler) == "the record before offset 3 is not the one that was read"
+    assert (
+        lost_at(bench, handler)
+        == "the record before offset 3 is not the one that event-writer read"
+    )
     assert handler.decided == []
 
 
@@ -159,7 +162,7 @@ def test_a_tail_lost_while_reading_is_noticed_by_the_bus(bench: Bench) -> None:
     work(member)
     bench.log.truncate(EVENTS_TAXONOMY, 0, end=1)
     turn(member)
-    assert reading_of(member).lost == "the log ends at 1, below position 2"
+    assert reading_of(member).lost == "the log ends at 1, below position 2 of event-writer"
 
 
 def test_a_tail_lost_while_reading_is_noticed_within_a_second(
@@ -177,7 +180,7 @@ def test_a_tail_lost_while_reading_is_noticed_within_a_second(
     after_poll(monkeypatch, lambda: bench.log.truncate(EVENTS_TAXONOMY, 0, end=1))
     bench.seconds += 0.1
     turn(member)
-    assert reading_of(member).lost == "the log ends at 1, below position 2"
+    assert reading_of(member).lost == "the log ends at 1, below position 2 of event-writer"
     assert reading_of(member).paused is False
     turn(member)
     assert reading_of(member).paused

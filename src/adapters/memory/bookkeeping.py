@@ -19,22 +19,26 @@ class MemoryLogs:
         self._transaction = transaction
 
     def register(self, topic: str, log_id: UUID) -> None:
-        if self._knows(log_id):
+        if log_id in self.incarnations(topic)[-1:]:
             return
         self._transaction.hold("logs")
+        if log_id in self.incarnations(topic)[-1:]:
+            return
         with self._transaction.statement():
             logs = self._transaction.logs
-            if log_id not in logs:
-                last = max((row.generation for row in logs.rows()), default=0)
-                logs.put(log_id, LogRow(topic, last + 1))
+            last = max((row.generation for row in logs.rows()), default=0)
+            logs.put(log_id, LogRow(topic, last + 1))
+
+    def incarnations(self, topic: str) -> Sequence[UUID]:
+        with self._transaction.statement():
+            logs = [
+                (r.generation, id_) for id_, r in self._transaction.logs.items() if r.topic == topic
+            ]
+        return [log_id for _, log_id in sorted(logs)]
 
     def generations(self) -> Mapping[UUID, int]:
         with self._transaction.statement():
             return {log_id: row.generation for log_id, row in self._transaction.logs.items()}
-
-    def _knows(self, log_id: UUID) -> bool:
-        with self._transaction.statement():
-            return log_id in self._transaction.logs
 
 
 class MemoryPositions:

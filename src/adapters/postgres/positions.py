@@ -84,17 +84,24 @@ class PostgresLogs:
         self._session = session
 
     def register(self, topic: str, log_id: UUID) -> None:
-        log = {"topic": topic, "log_id": str(log_id)}
-        if self._session.query("SELECT 1 FROM logs WHERE log_id = %(log_id)s", log):
+        if log_id in self.incarnations(topic)[-1:]:
             return
         # One newcomer at a time; who only reads is not held up.
         self._session.execute("LOCK TABLE logs IN SHARE ROW EXCLUSIVE MODE")
+        if log_id in self.incarnations(topic)[-1:]:
+            return
         self._session.execute(
             "INSERT INTO logs (log_id, topic, generation)"
             " SELECT %(log_id)s, %(topic)s, coalesce(max(generation), 0) + 1 FROM logs"
-            " ON CONFLICT (log_id) DO NOTHING",
-            log,
+            " ON CONFLICT (log_id) DO UPDATE SET generation = excluded.generation",
+            {"topic": topic, "log_id": str(log_id)},
         )
+
+    def incarnations(self, topic: str) -> Sequence[UUID]:
+        rows = self._session.query(
+            "SELECT log_id FROM logs WHERE topic = %(topic)s ORDER BY generation", {"topic": topic}
+        )
+        return [log_id for (log_id,) in rows]
 
     def generations(self) -> Mapping[UUID, int]:
         return dict(self._session.query("SELECT log_id, generation FROM logs"))
