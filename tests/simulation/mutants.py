@@ -1,0 +1,348 @@
+"""Touchline with one deliberate fault: each must be found, or the simulation sees nothing.
+
+The faults are patched in from here; nothing in the product can switch them on.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID, uuid5
+
+from adapters.memory.bets import MemoryBets
+from adapters.memory.bookkeeping import MemoryDeletions, MemoryRefusals
+from adapters.memory.events import MemoryEvents
+from domain.bet_scorer import BetScorer, SliceCutter
+from domain.bet_writer import BetWriter
+from domain.bets import Market
+from domain.consumer import Consumer, Step
+from domain.evaluator import evaluate
+from domain.log import LogPartition
+from domain.messages import EventUpdated, Message
+from domain.ports import Database, EventLock, UnitOfWork
+from domain.reading import Reader
+from domain.records import ConsumerName, EventVersion, MarketOfEvent, Position
+from domain.rulings import Request
+from tests.simulation.requests import NAMESPACE
+
+Mutant = Callable[[], AbstractContextManager[None]]
+MUTANTS: dict[str, Mutant] = {}
+
+
+def _mutant(*patches: Any) -> Callable[[Callable[[], None]], None]:
+    """Register what these patches make, under the name of the function."""
+
+    def register(named: Callable[[], None]) -> None:
+        @contextmanager
+        def mutate() -> Iterator[None]:
+            with ExitStack() as stack:
+                for each in patches:
+                    stack.enter_context(each)
+                yield
+
+        MUTANTS[named.__name__.replace("_", " ").strip()] = mutate
+
+    return register
+
+
+# Versions and outcomes
+
+
+def _write_unguarded(self: MemoryBets, ranges: Collection[Any]) -> int:
+    for each in ranges:
+        for bet in list(self._transaction.bets.rows()):
+            if (
+                (bet.event_id, bet.placement.market) == (each.event_id, each.market)
+                and each.first <= bet.id <= each.last
+            ):
+                after = replace(bet, state=each.state, event_version=each.event_version)
+                self._transaction.bets.put(bet.id, after)
+    return 0
+
+
+@_mutant(patch.object(MemoryBets, "write_states", _write_unguarded))
+def version_guard_dropped() -> None: ...
+
+
+def _net_causes(
+    versions: Mapping[UUID, Sequence[EventVersion]],
+) -> dict[MarketOfEvent, EventVersion]:
+    return {
+        MarketOfEvent(event_id, market): steps[-1]
+        for event_id, steps in versions.items()
+        for market in Market
+        for before, after in [(steps[0], steps[-1])]
+        if evaluate(market, before.state, before.score)
+        is not evaluate(market, after.state, after.score)
+    }
+
+
+@_mutant(patch("domain.bet_scorer.causes_of", _net_causes))
+def net_difference_instead_of_the_union() -> None: ...
+
+
+_outputs = BetScorer.outputs
+
+
+def _compare_with_stored(
+    self: BetScorer, database: Database, requests: Sequence[Request]
+) -> Iterator[list[Message]]:
+    def causes(
+        versions: Mapping[UUID, Sequence[EventVersion]],
+    ) -> dict[MarketOfEvent, EventVersion]:
+        with database.transaction() as uow:
+            return {
+                MarketOfEvent(event_id, market): steps[-1]
+                for event_id, steps in versions.items()
+                for (market, state), _ in uow.bets.tally(event_id).items()
+                if state is not evaluate(market, steps[-1].state, steps[-1].score)
+            }
+
+    with patch("domain.bet_scorer.causes_of", causes):
+        yield from _outputs(self, database, requests)
+
+
+@_mutant(patch.object(BetScorer, "outputs", _compare_with_stored))
+def comparing_with_stored_states() -> None: ...
+
+
+def _versions_as_asked_for(
+    database: Database, requests: Sequence[Request]
+) -> Mapping[UUID, list[EventVersion]]:
+    """What the requests say, judged or not."""
+    asked = [
+        EventVersion(
+            event_id=message.event.id,
+            version=message.event.version,
+            state=message.event.state,
+            score=message.event.score,
+            at=message.time,
+            position=record.position,
+            message_id=message.id,
+        )
+        for record, message in requests
+        if isinstance(message, EventUpdated)
+    ]
+    with database.transaction() as uow:
+        first = {each.event_id: (each.version - 1, each.version - 1) for each in reversed(asked)}
+        found = {k: list(v) for k, v in uow.event_versions.between(first).items()} if first else {}
+    for each in asked:
+        found.setdefault(each.event_id, []).append(each)
+    return found
+
+
+@_mutant(patch("domain.bet_scorer._accepted_versions", _versions_as_asked_for))
+def refused_update_scored() -> None: ...
+
+
+_cut = SliceCutter.cut
+
+
+def _cut_and_forget(self: SliceCutter, page: Sequence[Any], *, more: bool) -> Iterator[Any]:
+    self._rest = []
+    return _cut(self, page, more=more)
+
+
+@_mutant(
+    patch.object(SliceCutter, "cut", _cut_and_forget),
+    patch("tests.simulation.judging.PAGE", 3),
+)
+def slice_boundary_lost() -> None: ...
+
+
+# Positions
+
+
+def _publish_and_forget(self: Consumer, requests: Sequence[Request]) -> Iterator[Step]:
+    for messages in self.handler.outputs(self._database, requests):
+        self._bus.publish([self._codec.encode(message) for message in messages])
+        yield Step.PUBLISHED
+
+
+@_mutant(patch.object(Consumer, "_publish", _publish_and_forget))
+def offset_committed_before_output_acknowledged() -> None: ...
+
+
+_record = Consumer._record
+
+
+def _effect_then_position(
+    self: Consumer, uow: UnitOfWork, admitted: Any, rulings: Any
+) -> list[Position]:
+    saved: list[Position] = []
+
+    class Apart:
+        """The unit of work, but positions are saved in a transaction of their own."""
+
+        positions: Any = type("", (), {"save": lambda _, positions: saved.extend(positions)})()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(uow, name)
+
+    positions = _record(self, Apart(), admitted, rulings)  # type: ignore[arg-type]
+    uow.commit()
+    with self._database.transaction() as later:
+        later.positions.save(saved)
+        later.commit()
+    return positions
+
+
+@_mutant(patch.object(Consumer, "_record", _effect_then_position))
+def position_outside_the_transaction() -> None: ...
+
+
+_admit = Consumer._admit
+
+
+def _admit_again(self: Consumer, *arguments: Any) -> Any:
+    admitted = _admit(self, *arguments)
+    admitted.fresh[:0] = admitted.duplicates
+    admitted.duplicates.clear()
+    return admitted
+
+
+@_mutant(patch.object(Consumer, "_admit", _admit_again))
+def redelivery_not_skipped() -> None: ...
+
+
+_readers = Reader._readers
+
+
+def _from_committed(
+    self: Reader, uow: UnitOfWork, sources: Sequence[LogPartition]
+) -> Mapping[LogPartition, list[Position]]:
+    readers = dict(_readers(self, uow, sources))
+    if self._name is not ConsumerName.BET_SCORER:
+        return readers
+    committed = self._subscription.inner._log.committed(self._name)  # type: ignore[attr-defined]
+    for source, positions in readers.items():
+        there = committed.get(source, 0)
+        if there > positions[-1].next_offset:
+            positions[-1] = replace(
+                positions[-1], next_offset=there, last_record_digest=None
+            )
+            uow.positions.save(positions[-1:])
+    return readers
+
+
+@_mutant(patch.object(Reader, "_readers", _from_committed))
+def scorer_starting_at_its_committed_offset() -> None: ...
+
+
+# Waiting for each other
+
+
+@_mutant(patch.object(BetScorer, "behind", ConsumerName.EVENT_WRITER))
+def no_waiting_for_the_bet_writer() -> None: ...
+
+
+@_mutant(patch.object(BetWriter, "behind", None))
+def no_waiting_for_the_event_writer() -> None: ...
+
+
+_limits = Consumer._limits
+
+
+def _predecessors_only(
+    self: Consumer, uow: UnitOfWork, sources: Sequence[LogPartition]
+) -> Mapping[LogPartition, int]:
+    return {source: limit + 1 for source, limit in _limits(self, uow, sources).items()}
+
+
+@_mutant(patch.object(Consumer, "_limits", _predecessors_only))
+def waiting_only_for_a_records_predecessors() -> None: ...
+
+
+def _last_version(versions: Sequence[EventVersion], *_: object) -> EventVersion | None:
+    return versions[-1] if versions else None
+
+
+@_mutant(patch("domain.bet_writer.version_at", _last_version))
+def judging_a_bet_by_the_events_state_now() -> None: ...
+
+
+# Ids, locks and deletions
+
+
+def _key_without_event(*, user_id: str, event_id: UUID, key: str) -> UUID:  # noqa: ARG001
+    return uuid5(NAMESPACE, f"{user_id} {key}")
+
+
+@_mutant(patch("tests.simulation.requests.bet_id_of_key", _key_without_event))
+def key_without_the_event_in_it() -> None: ...
+
+
+_lock = MemoryEvents.lock
+
+
+def _without_lock(mode: EventLock) -> Any:
+    def lock(self: MemoryEvents, ids: Collection[UUID], how: EventLock) -> Any:
+        return self.among(ids) if how is mode else _lock(self, ids, how)
+
+    return lock
+
+
+@_mutant(
+    patch.object(MemoryEvents, "lock", _without_lock(EventLock.DELETE)),
+)
+def events_lock_left_out_at_a_delete() -> None: ...
+
+
+@_mutant(
+    patch.object(MemoryEvents, "lock", _without_lock(EventLock.REFERENCE)),
+)
+def events_lock_left_out_at_a_bet() -> None: ...
+
+
+@_mutant(patch.object(MemoryDeletions, "among", lambda *_: frozenset()))
+def deletions_ignored() -> None: ...
+
+
+@_mutant(patch.object(MemoryRefusals, "of_subjects", lambda *_: {}))
+def refusals_forgotten() -> None: ...
+
+
+# A log that is not what it was
+
+
+@_mutant(
+    patch("domain.history.precedes", lambda one, other, _: one.offset < other.offset),
+)
+def log_identity_ignored() -> None: ...
+
+
+@_mutant(patch("domain.consumer.superseded", lambda *_: set()))
+def records_of_an_earlier_log_applied_late() -> None: ...
+
+
+@_mutant(patch("domain.recreation.correct", lambda *_: []))
+def outcomes_lost_with_an_earlier_log() -> None: ...
+
+
+def _begin_anyhow(self: Reader, readers: Sequence[Position], bounds: Any) -> None:
+    position = readers[-1]
+    next_offset = min(max(position.next_offset, bounds.start), bounds.end)
+    _begin(self, [replace(position, next_offset=next_offset, last_record_digest=None)], bounds)
+
+
+_begin = Reader._begin
+
+
+@_mutant(
+    patch.object(Reader, "_begin", _begin_anyhow),
+    patch.object(Reader, "_see_end", lambda *_: None),
+)
+def lost_tail_not_noticed() -> None: ...
+
+
+def _only_its_own(
+    self: Reader, uow: UnitOfWork, sources: Sequence[LogPartition]
+) -> Mapping[LogPartition, list[Position]]:
+    return {s: positions[-1:] for s, positions in _readers(self, uow, sources).items()}
+
+
+@_mutant(patch.object(Reader, "_readers", _only_its_own))
+def log_not_compared_with_the_consumer_before() -> None: ...
+
+
