@@ -10,7 +10,7 @@ from adapters.http.app import Health, json_response, new_app, pending
 from adapters.http.bodies import StrictRoute
 from adapters.http.desk import Desk
 from adapters.http.headers import IdempotencyKey, RespondAsync
-from adapters.http.openapi import giving, refusals, taking, undecided
+from adapters.http.openapi import giving, leading_to, refusals, taking, undecided
 from adapters.http.paging import PageQuery, page_of
 from adapters.http.schemas import (
     BetChanges,
@@ -32,6 +32,10 @@ from domain.ports import UnitOfWork
 from domain.records import Cursor
 from domain.requests import delete_bet, get_bet, get_event, place_bet, update_bet
 from domain.verdicts import Publication
+
+_LINKS = leading_to(
+    "bet_id", "id", "get_bet", "update_bet", "delete_bet", "get_bet_history"
+) | leading_to("event_id", "eventId", "get_tally")
 
 
 class BetsQuery(PageQuery):
@@ -66,8 +70,11 @@ def _routes(desk: Desk) -> APIRouter:
     @router.post(
         "",
         status_code=201,
+        operation_id="place_bet",
         response_model=ShownBet,
-        responses=giving(201, "Location") | undecided(PendingBet) | refusals(404, 409, 415),
+        responses=giving(201, "Location", links=_LINKS)
+        | undecided(PendingBet)
+        | refusals(404, 409, 415),
         openapi_extra=taking("Idempotency-Key", "Prefer"),
     )
     async def post_bet(body: NewBet, key: IdempotencyKey, respond_async: RespondAsync) -> Response:
@@ -95,7 +102,7 @@ def _routes(desk: Desk) -> APIRouter:
         )
         return _answer(bet, status=201, respond_async=respond_async)
 
-    @router.get("", response_model=BetPage, responses=refusals())
+    @router.get("", operation_id="list_bets", response_model=BetPage, responses=refusals())
     async def get_bets(query: Annotated[BetsQuery, Query()]) -> Response:
         """Bets, newest first."""
         bets = await desk.read(
@@ -116,15 +123,18 @@ def _routes(desk: Desk) -> APIRouter:
         )
         return json_response(page)
 
-    @router.get("/{bet_id}", response_model=ShownBet, responses=refusals(404))
+    @router.get(
+        "/{bet_id}", operation_id="get_bet", response_model=ShownBet, responses=refusals(404)
+    )
     async def get_one(bet_id: UUID) -> Response:
         """One bet; 404 `bet-refused` with the reason for one that was refused."""
         return json_response(show_bet(await desk.read(lambda uow: get_bet(uow, bet_id))))
 
     @router.patch(
         "/{bet_id}",
+        operation_id="update_bet",
         response_model=ShownBet,
-        responses=undecided(PendingBet) | refusals(404, 409, 415),
+        responses=giving(200, links=_LINKS) | undecided(PendingBet) | refusals(404, 409, 415),
         openapi_extra=taking("Prefer"),
     )
     async def patch_bet(bet_id: UUID, body: BetChanges, respond_async: RespondAsync) -> Response:
@@ -137,13 +147,20 @@ def _routes(desk: Desk) -> APIRouter:
         )
         return _answer(bet, status=200, respond_async=respond_async)
 
-    @router.delete("/{bet_id}", status_code=204, responses=refusals(404, 409))
+    @router.delete(
+        "/{bet_id}", status_code=204, operation_id="delete_bet", responses=refusals(404, 409)
+    )
     async def delete(bet_id: UUID) -> Response:
         """Withdraw a bet while its event is created."""
         await desk.write(lambda uow: delete_bet(uow, bet_id))
         return Response(status_code=204)
 
-    @router.get("/{bet_id}/history", response_model=BetHistory, responses=refusals(404))
+    @router.get(
+        "/{bet_id}/history",
+        operation_id="get_bet_history",
+        response_model=BetHistory,
+        responses=refusals(404),
+    )
     async def get_history(bet_id: UUID) -> Response:
         """Each change of the bet's state with what caused it, oldest first."""
 
@@ -161,7 +178,12 @@ def _routes(desk: Desk) -> APIRouter:
 def _tally_routes(desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/events", tags=["bets"], route_class=StrictRoute)
 
-    @router.get("/{event_id}/tally", response_model=EventTally, responses=refusals(404))
+    @router.get(
+        "/{event_id}/tally",
+        operation_id="get_tally",
+        response_model=EventTally,
+        responses=refusals(404),
+    )
     async def get_tally(event_id: UUID) -> Response:
         """How many of the event's bets stand how, by market."""
 

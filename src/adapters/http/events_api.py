@@ -12,7 +12,7 @@ from adapters.http.app import Health, json_response, new_app, pending
 from adapters.http.bodies import StrictRoute
 from adapters.http.desk import Desk
 from adapters.http.headers import IdempotencyKey, IfMatch, RespondAsync, entity_tag, is_known
-from adapters.http.openapi import giving, refusals, taking, undecided
+from adapters.http.openapi import giving, leading_to, refusals, taking, undecided
 from adapters.http.paging import PageQuery, page_of
 from adapters.http.schemas import (
     EventChanges,
@@ -34,6 +34,10 @@ from domain.records import Cursor, EventVersion
 from domain.requests import create_event, delete_event, get_event, update_event
 from domain.text import fold
 from domain.verdicts import Publication
+
+_LINKS = leading_to(
+    "event_id", "id", "get_event", "update_event", "delete_event", "get_event_history"
+)
 
 
 class EventsQuery(PageQuery):
@@ -69,7 +73,10 @@ def _routes(desk: Desk) -> APIRouter:
         "",
         status_code=201,
         response_model=ShownEvent,
-        responses=giving(201, "ETag", "Location") | undecided(PendingEvent) | refusals(409, 415),
+        operation_id="create_event",
+        responses=giving(201, "ETag", "Location", links=_LINKS)
+        | undecided(PendingEvent)
+        | refusals(409, 415),
         openapi_extra=taking("Idempotency-Key", "Prefer"),
     )
     async def post_event(
@@ -88,7 +95,7 @@ def _routes(desk: Desk) -> APIRouter:
         )
         return _answer(event, status=201, respond_async=respond_async)
 
-    @router.get("", response_model=EventPage, responses=refusals())
+    @router.get("", operation_id="list_events", response_model=EventPage, responses=refusals())
     async def get_events(query: Annotated[EventsQuery, Query()]) -> Response:
         """Events, newest first."""
         events = await desk.read(
@@ -110,6 +117,7 @@ def _routes(desk: Desk) -> APIRouter:
 
     @router.get(
         "/{event_id}",
+        operation_id="get_event",
         response_model=ShownEvent,
         responses=giving(200, "ETag") | giving(304, "ETag") | refusals(404),
         openapi_extra=taking("If-None-Match"),
@@ -124,8 +132,11 @@ def _routes(desk: Desk) -> APIRouter:
 
     @router.patch(
         "/{event_id}",
+        operation_id="update_event",
         response_model=ShownEvent,
-        responses=giving(200, "ETag") | undecided(PendingEvent) | refusals(404, 409, 412, 415),
+        responses=giving(200, "ETag", links=_LINKS)
+        | undecided(PendingEvent)
+        | refusals(404, 409, 412, 415),
         openapi_extra=taking("If-Match", "Prefer"),
     )
     async def patch_event(
@@ -145,13 +156,23 @@ def _routes(desk: Desk) -> APIRouter:
         )
         return _answer(event, status=200, respond_async=respond_async)
 
-    @router.delete("/{event_id}", status_code=204, responses=refusals(404, 409))
+    @router.delete(
+        "/{event_id}",
+        status_code=204,
+        operation_id="delete_event",
+        responses=refusals(404, 409),
+    )
     async def delete(event_id: UUID) -> Response:
         """Delete an event that has no bets."""
         await desk.write(lambda uow: delete_event(uow, event_id))
         return Response(status_code=204)
 
-    @router.get("/{event_id}/history", response_model=EventHistory, responses=refusals(404))
+    @router.get(
+        "/{event_id}/history",
+        operation_id="get_event_history",
+        response_model=EventHistory,
+        responses=refusals(404),
+    )
     async def get_history(event_id: UUID) -> Response:
         """Every version of the event, oldest first."""
 

@@ -12,6 +12,14 @@ _VISIBLE_ASCII = re.compile(r"[!-~]{1,255}")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _ENTITY_TAG = re.compile(r'[ \t]*(W/)?"([!#-~\x80-\xff]*)"[ \t]*(?:,|$)')
 _VERSION = re.compile(r"[1-9][0-9]{0,9}")
+KEY_PATTERN = r'^(?!""$)[!-~]{1,255}$|^"([!#-\[\]-~]|\\[!-~]){1,255}"$'
+"""What `idempotency_key` takes, as a document can say it."""
+
+ENTITY_TAGS_PATTERN = (
+    r'^\*$|^(W/)?"[!#-~\u0080-\u00ff]*"([ \t]*,[ \t]*(W/)?"[!#-~\u0080-\u00ff]*")*[ \t]*,?$'
+)
+"""What `if_match` and `is_known` take, as a document can say it."""
+
 _BLANKS = " \t"
 """What may stand around a value. (Python would also strip Latin-1's non-breaking space.)"""
 ANY = "*"

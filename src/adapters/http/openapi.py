@@ -1,15 +1,20 @@
 """What OpenAPI says of a server that FastAPI doesn't find by itself: problems and headers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from adapters.http.headers import ENTITY_TAGS_PATTERN, KEY_PATTERN
 from adapters.http.problems import CONTENT_TYPE
 from adapters.http.schemas import Problem
 
 Responses = dict[int | str, dict[str, Any]]
 """What OpenAPI says of a route's answers, by status."""
+
+Links = dict[str, dict[str, Any]]
+"""Where an answer leads, by name."""
 
 RULES = """
 Errors are `application/problem+json` (RFC 9457); `type` is `/problems/CODE`, and clients decide by
@@ -23,6 +28,7 @@ are added; it is `null` at the end.
 """
 """What holds for every route of the two servers, at the head of their `/docs`."""
 
+_ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _REF = "#/components/schemas/{model}"
 
 _MEANINGS = {
@@ -36,17 +42,45 @@ _MEANINGS = {
     503: "Kafka or PostgreSQL is away; retry.",
 }
 
-_TAKEN = {
-    "Idempotency-Key": "1 to 255 visible ASCII characters: the same key again, the same answer.",
-    "If-Match": 'The versions that you expect, such as `"3"`; 412 when it is at another one.',
-    "If-None-Match": "The versions that you have; 304 when it is at one of them.",
-    "Prefer": "`respond-async`: don't wait for the decision, answer 202.",
+_TAKEN: Mapping[str, dict[str, Any]] = {
+    "Idempotency-Key": {
+        "description": "1 to 255 visible ASCII characters: the same key again, the same answer.",
+        "schema": {"type": "string", "pattern": KEY_PATTERN},
+    },
+    "If-Match": {
+        "description": 'The versions that you expect, such as `"3"`; 412 when it is at another.',
+        "schema": {"type": "string", "pattern": ENTITY_TAGS_PATTERN},
+    },
+    "If-None-Match": {
+        "description": "The versions that you have; 304 when it is at one of them.",
+        "schema": {"type": "string", "pattern": ENTITY_TAGS_PATTERN},
+    },
+    "Prefer": {
+        "description": "`respond-async`: don't wait for the decision, answer 202.",
+        "schema": {"type": "string"},
+        "examples": {"respond-async": {"value": "respond-async"}},
+    },
 }
-_GIVEN = {
-    "ETag": "Its version, in quotes.",
-    "Location": "Where it is, or will be.",
-    "Preference-Applied": "`respond-async`, if that was preferred.",
-    "Retry-After": "Seconds.",
+_GIVEN: Mapping[str, dict[str, Any]] = {
+    "ETag": {
+        "description": "Its version, in quotes.",
+        "required": True,
+        "schema": {"type": "string", "pattern": '^"[1-9][0-9]*"$'},
+    },
+    "Location": {
+        "description": "Where it is, or will be.",
+        "required": True,
+        "schema": {"type": "string", "pattern": f"^/(events|bets)/{_ID}$"},
+    },
+    "Preference-Applied": {
+        "description": "`respond-async`, if that was preferred.",
+        "schema": {"const": "respond-async"},
+    },
+    "Retry-After": {
+        "description": "Seconds.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    },
 }
 
 
@@ -74,35 +108,36 @@ def refusals(*statuses: int) -> Responses:
 
 
 def undecided(model: type[BaseModel]) -> Responses:
-    """202."""
+    """202. It leads nowhere: until the request is decided there is nothing at its Location."""
     headers = _headers("Location", "Preference-Applied", "Retry-After")
     return {202: {"model": model, "description": "Published, not yet decided."} | headers}
 
 
-def giving(status: int, *headers: str) -> Responses:
-    """The headers that come with a status."""
-    return {status: _headers(*headers)}
+def giving(status: int, *headers: str, links: Links | None = None) -> Responses:
+    """The headers that come with a status, and where its body leads."""
+    described = _headers(*headers) if headers else {}
+    return {status: described | ({} if links is None else {"links": links})}
+
+
+def leading_to(parameter: str, member: str, *operations: str) -> Links:
+    """Links to operations, which take a member of the body as their path's parameter."""
+    return {
+        operation: {
+            "operationId": operation,
+            "parameters": {parameter: f"$response.body#/{member}"},
+        }
+        for operation in operations
+    }
 
 
 def _headers(*names: str) -> dict[str, Any]:
-    return {
-        "headers": {
-            name: {"description": _GIVEN[name], "schema": {"type": "string"}} for name in names
-        }
-    }
+    return {"headers": {name: _GIVEN[name] for name in names}}
 
 
 def taking(*names: str) -> dict[str, Any]:
     """The `openapi_extra` of a route that understands these request headers."""
     return {
         "parameters": [
-            {
-                "name": name,
-                "in": "header",
-                "required": False,
-                "description": _TAKEN[name],
-                "schema": {"type": "string"},
-            }
-            for name in names
+            {"name": name, "in": "header", "required": False} | _TAKEN[name] for name in names
         ]
     }

@@ -49,10 +49,14 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
     items: ClassVar[str]
 
-    limit: Annotated[int, BeforeValidator(_ascii_number), Field(ge=1, le=LARGEST_LIMIT)] = (
+    limit: Annotated[int, Field(ge=1, le=LARGEST_LIMIT), BeforeValidator(_ascii_number)] = (
         DEFAULT_LIMIT
     )
-    cursor: str | None = Field(default=None, description="The `next` of the page before.")
+    cursor: str | None = Field(
+        default=None,
+        description="The `next` of the page before.",
+        json_schema_extra={"minLength": 1},
+    )
 
     @field_validator("cursor")
     @classmethod

@@ -32,22 +32,25 @@ def _by(check: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(validate)
 
 
-def _lengths(longest: int) -> Any:
-    return Field(json_schema_extra={"minLength": 1, "maxLength": longest})
+_UNPRINTABLE = r"\u0000-\u001f\u007f-\u009f"
+_SPACES = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+TEXT_PATTERN = f"^[^{_UNPRINTABLE}{_SPACES}]([^{_UNPRINTABLE}]*[^{_UNPRINTABLE}{_SPACES}])?$"
+"""What `check_text` takes, as a document can say it to every regular expression engine."""
+
+
+def _text(longest: int) -> Any:
+    return Field(json_schema_extra={"minLength": 1, "maxLength": longest, "pattern": TEXT_PATTERN})
 
 
 TypeText = Annotated[
-    str, _by(partial(check_text, "type", longest=LONGEST_TYPE)), _lengths(LONGEST_TYPE)
+    str, _by(partial(check_text, "type", longest=LONGEST_TYPE)), _text(LONGEST_TYPE)
 ]
 TeamText = Annotated[
-    str, _by(partial(check_text, "team", longest=LONGEST_TEAM)), _lengths(LONGEST_TEAM)
+    str, _by(partial(check_text, "team", longest=LONGEST_TEAM)), _text(LONGEST_TEAM)
 ]
-UserText = Annotated[str, _by(check_user_id), _lengths(LONGEST_USER_ID)]
-ScoreText = Annotated[
-    str,
-    _by(Score.parse),
-    Field(json_schema_extra={"pattern": "^(0|[1-9][0-9]{0,2})-(0|[1-9][0-9]{0,2})$"}),
-]
+UserText = Annotated[str, _by(check_user_id), _text(LONGEST_USER_ID)]
+_SCORE = Field(json_schema_extra={"pattern": "^(0|[1-9][0-9]{0,2})-(0|[1-9][0-9]{0,2})$"})
+ScoreText = Annotated[str, _by(Score.parse), _SCORE]
 TimeText = Annotated[
     str,
     _by(partial(parse_time, "event_date")),
@@ -59,8 +62,18 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+_EXAMPLE = {
+    "type": "football",
+    "team_1": "Argentina",
+    "team_2": "France",
+    "event_date": "2022-12-18T15:00:00Z",
+}
+
+
 class NewEvent(_Body):
     """An event to be created."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
 
     type: TypeText
     team_1: TeamText
@@ -126,6 +139,9 @@ class BetChanges(_Body):
 
 # Shown
 
+ShownScore = Annotated[str, _SCORE]
+ShownNumber = Annotated[int, Field(ge=1)]
+
 
 class ShownEvent(BaseModel):
     id: UUID
@@ -133,9 +149,9 @@ class ShownEvent(BaseModel):
     team_1: str
     team_2: str
     event_date: str = Field(json_schema_extra={"format": "date-time"})
-    score: str
+    score: ShownScore
     state: EventState
-    version: int
+    version: ShownNumber
 
 
 class ShownBet(BaseModel):
@@ -145,7 +161,7 @@ class ShownBet(BaseModel):
     eventId: UUID  # noqa: N815 - the brief's name
     market: Market
     state: BetState
-    event_version: int
+    event_version: ShownNumber
 
 
 class PendingEvent(ShownEvent):
@@ -167,9 +183,9 @@ class BetPage(BaseModel):
 
 
 class ShownVersion(BaseModel):
-    version: int
+    version: ShownNumber
     state: EventState
-    score: str
+    score: ShownScore
     at: str = Field(json_schema_extra={"format": "date-time"})
     message_id: UUID
 
@@ -179,9 +195,9 @@ class EventHistory(BaseModel):
 
 
 class ShownChange(BaseModel):
-    event_version: int
+    event_version: ShownNumber
     event_state: EventState
-    score: str
+    score: ShownScore
     state: BetState
     at: str = Field(json_schema_extra={"format": "date-time"})
 
@@ -199,7 +215,7 @@ class MarketTally(BaseModel):
 
 
 class EventTally(BaseModel):
-    event_version: int
+    event_version: ShownNumber
     markets: dict[Market, MarketTally]
 
 
