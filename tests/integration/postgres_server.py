@@ -68,6 +68,11 @@ class PostgresServer:
             (ended,) = cursor.fetchone() or (0,)
             return int(ended)
 
+    def empty(self) -> None:
+        """Forget everything, the schema included."""
+        with self.cursor() as cursor:
+            cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
     def dump(self) -> bytes:
         """All of the database, as `pg_dump` gives it."""
         done = subprocess.run(

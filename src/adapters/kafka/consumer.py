@@ -84,10 +84,14 @@ class LogConsumer:
         return found
 
     def is_outdated(self) -> bool:
-        """Whether a topic is known to be another log by now; costs nothing."""
+        """Whether a topic is known to be another log by now, or to have been given more
+        partitions; costs nothing."""
+        cluster = self.client.cluster
         for topic, log_id in self.log_ids.items():
-            newest = self.client.cluster.topic_id(topic)
-            if newest not in (None, NO_TOPIC_ID, log_id):
+            partitions = cluster.partitions_for_topic(topic)
+            if cluster.topic_id(topic) not in (None, NO_TOPIC_ID, log_id) or (
+                partitions is not None and len(partitions) > PARTITIONS
+            ):
                 return True
         return False
 

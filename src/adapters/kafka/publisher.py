@@ -26,7 +26,7 @@ from adapters.kafka.client import TouchlineClient
 from adapters.kafka.errors import translated
 from adapters.kafka.settings import KafkaSettings
 from domain.errors import BusUnavailable, Misconfigured
-from domain.log import NewRecord, Placed
+from domain.log import PARTITIONS, NewRecord, Placed, partition_of
 
 NEWEST_KAFKA = (4, 3)
 """The newest release that kafka-python 3.0.12 knows; it speaks to older ones as they need it. To
@@ -176,8 +176,17 @@ class _Line:
             return False
         topic, key, value, headers = waiting.record
         try:
+            if (found := len(self._producer.partitions_for(topic))) != PARTITIONS:
+                _settle(waiting.future, _wrong_number(topic, found))
+                return True
             sent = self._producer.send(
-                topic, key=key, value=_NULL if value is None else value, headers=list(headers)
+                topic,
+                key=key,
+                value=_NULL if value is None else value,
+                headers=list(headers),
+                # Not left to the producer: while partitions are being added it would go by their
+                # new number, and a key's records would lie in two places.
+                partition=None if key is None else partition_of(key, PARTITIONS),
             )
         except (KafkaTimeoutError, ValueError):
             return False  # the topic is not known
@@ -262,6 +271,10 @@ def _give_up(waiting: Iterable[_Waiting], why: str) -> None:
     for each in waiting:
         if not each.future.done():
             _settle(each.future, BusUnavailable(f"Kafka: a record was given up: {why}"))
+
+
+def _wrong_number(topic: str, found: int) -> BusUnavailable:
+    return BusUnavailable(f"Kafka: {topic} has {found} partitions, not {PARTITIONS}")
 
 
 def _settle(future: "Future[Placed]", outcome: Placed | Exception) -> None:

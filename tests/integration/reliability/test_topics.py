@@ -1,0 +1,127 @@
+"""Topics that are not there yet, or not as they must be: said clearly, nothing lost, no restart."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from kafka import KafkaAdminClient
+
+from domain.log import BETS_STATE, EVENTS_TAXONOMY, TOPICS
+from tests.integration.promises import IN_TIME, OVERHEAD, Promises
+from tests.integration.site import APIS, Site, running_site
+from tests.integration.system import eventually
+
+MISSING = "the topic {} does not exist; type: touchline topics"
+ANOTHER_NUMBER = "{} has {} partitions, not 3"
+
+
+@pytest.fixture(scope="module")
+def new_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running_site(tmp_path_factory.mktemp("site"), has_started=False) as site:
+        yield site
+
+
+@pytest.fixture
+def site(new_site: Site) -> Site:
+    """One with a migrated database, without topics, on which nothing has run yet."""
+    new_site.system.kill()
+    new_site.postgres.empty()
+    delete_topics(new_site)
+    assert new_site.system.command("migrate").returncode == 0
+    return new_site
+
+
+def test_topics_that_are_missing(site: Site) -> None:
+    start(site)
+    say(site, MISSING.format(EVENTS_TAXONOMY))
+    assert_nothing_is_accepted(site)
+    create_topics(site, {EVENTS_TAXONOMY: 3})
+    say(site, MISSING.format(BETS_STATE), only={"bet-writer-0"})
+    assert_all_goes_well_with_topics(site)
+
+
+def test_topics_with_another_number_of_partitions(site: Site) -> None:
+    create_topics(site, {EVENTS_TAXONOMY: 2, BETS_STATE: 4})
+    start(site)
+    say(site, ANOTHER_NUMBER.format(EVENTS_TAXONOMY, 2))
+    assert_nothing_is_accepted(site)
+    done = site.system.command("topics")
+    assert done.returncode == 1
+    for topic, number in ((EVENTS_TAXONOMY, 2), (BETS_STATE, 4)):
+        assert ANOTHER_NUMBER.format(topic, number) in done.stderr
+    delete_topics(site)
+    assert_all_goes_well_with_topics(site)
+
+
+def test_partitions_that_are_added_later(site: Site) -> None:
+    """A key would lie elsewhere from then on, and an event's story on two partitions."""
+    site.system.start()
+    promises = Promises(site.system.client)
+    with promises.kept_busy():
+        promises.after(10)
+        with KafkaAdminClient(bootstrap_servers=site.broker.bootstrap) as admin:
+            admin.create_partitions({EVENTS_TAXONOMY: 5})
+        say(site, ANOTHER_NUMBER.format(EVENTS_TAXONOMY, 5))
+        promises.after_refusals(10)
+    assert_nothing_is_accepted(site)
+    done = site.system.command("verify")
+    assert done.returncode == 2
+    assert ANOTHER_NUMBER.format(EVENTS_TAXONOMY, 5) in done.stderr
+
+
+def start(site: Site) -> None:
+    for name in site.system.names:
+        site.system.start_one(name)
+
+
+def say(site: Site, reason: str, *, only: set[str] | None = None) -> None:
+    """Wait until the consumers say why they can't work; the servers serve reads."""
+    system = site.system
+    for name in only or system.names:
+        if name in APIS:
+            eventually(partial(system.is_ready, name))
+        else:
+            eventually(partial(says, site, name, reason))
+    assert all(process.process.poll() is None for process in system.running.values())
+
+
+def says(site: Site, name: str, reason: str) -> bool:
+    health = site.system.health(name)
+    log = site.system.folder / f"{name}.log"
+    is_said = reason in health.get("consumer", "") and reason in log.read_text()
+    return is_said and health["status"] == "unavailable"
+
+
+def assert_nothing_is_accepted(site: Site) -> None:
+    answer = site.system.client.post_event()
+    assert answer.status_code == 503, answer.text
+    assert answer.elapsed.total_seconds() < IN_TIME + OVERHEAD
+
+
+def assert_all_goes_well_with_topics(site: Site) -> None:
+    """Once they are there; nothing is started again."""
+    running = dict(site.system.running)
+    site.system.start()
+    assert site.system.running == running
+    promises = Promises(site.system.client)
+    with promises.kept_busy():
+        promises.after(10)
+    promises.check(site.system)
+
+
+def create_topics(site: Site, partitions: dict[str, int]) -> None:
+    """By hand."""
+    configs = {"retention.ms": "-1", "retention.bytes": "-1"}
+    with KafkaAdminClient(bootstrap_servers=site.broker.bootstrap) as admin:
+        admin.create_topics(
+            {
+                topic: {"num_partitions": number, "configs": configs}
+                for topic, number in partitions.items()
+            }
+        )
+
+
+def delete_topics(site: Site) -> None:
+    with KafkaAdminClient(bootstrap_servers=site.broker.bootstrap) as admin:
+        admin.delete_topics([topic for topic in TOPICS if topic in admin.list_topics()])
+        eventually(lambda: not set(TOPICS) & set(admin.list_topics()))
