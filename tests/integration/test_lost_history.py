@@ -1,7 +1,7 @@
-"""A database that went back, and a log that is not what it was: caught up with, or said aloud."""
+"""Records that are gone: harmless when all had read them, said aloud when not."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -9,8 +9,8 @@ import httpx
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
-from adapters.kafka.topics import create_topics
-from domain.log import EVENTS_TAXONOMY, PARTITIONS, TOPICS
+from domain.log import EVENTS_TAXONOMY, PARTITIONS
+from tests.integration.promises import Promises
 from tests.integration.site import Site, running_site
 from tests.integration.system import CONSUMERS, Processes, eventually
 
@@ -23,44 +23,20 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-def test_a_database_from_a_backup_catches_up(site: Site) -> None:
-    client = site.system.client
-    event = client.event()["id"]
-    for market in ("team_1", "draw", "team_2"):
-        client.bet(event, market)
-    client.update(event, state="active")
-    client.update(event, score="1-0")
-    dump = site.postgres.dump()
-    other = client.event()["id"]
-    client.bet(other, "draw")
-    for change in ({"score": "1-1"}, {"score": "1-2"}, {"state": "finished"}):
-        client.update(event, **change)
-    client.update(other, state="active")
-    site.system.verify()
-    site.system.kill()
-    site.postgres.restore(dump)
-    site.system.start()
-    client.becomes(event, team_1={"lose": 1}, draw={"lose": 1}, team_2={"win": 1})
-    client.becomes(other, draw={"winning": 1})
-    site.system.verify()
-
-
-def test_a_topic_recreated_under_running_consumers(site: Site) -> None:
-    client = site.system.client
-    event = client.event()["id"]
-    client.bet(event, "team_1")
-    client.update(event, state="active")
-    client.becomes(event, team_1={"losing": 1})
-    admin = KafkaAdminClient(bootstrap_servers=site.broker.bootstrap)
-    admin.delete_topics(list(TOPICS))
-    eventually(lambda: not set(TOPICS) & set(admin.list_topics()))
-    create_topics(site.broker.bootstrap)
-    admin.close()
-    eventually(lambda: client.patch(event, score="1-0").status_code in {200, 202})
-    client.becomes(event, team_1={"winning": 1})
-    new = eventually(lambda: client.post_event().json().get("id"))
-    eventually(lambda: client.post_bet(new, "draw").status_code == 201)
-    site.system.verify()
+def test_records_that_were_removed_when_all_had_read_them(site: Site) -> None:
+    """Retention that is just long enough harms nobody, running or started again."""
+    promises = Promises(site.system.client)
+    with promises.kept_busy():
+        for _ in range(2):
+            promises.after(10)
+            remove_records(site, read_by_all(site))
+            promises.after(10)
+            for name in MEMBERS:
+                assert site.system.stop_one(name) == 0
+                site.system.start_one(name)
+        promises.after(10)
+    promises.check_answers()
+    promises.check(site.system)
 
 
 def test_records_that_were_removed_unread(site: Site) -> None:
@@ -70,17 +46,10 @@ def test_records_that_were_removed_unread(site: Site) -> None:
         assert site.system.stop_one(name) == 0
     later = site.system.client.patch(event, state="active", headers={"Prefer": "respond-async"})
     assert later.status_code == 202
-    admin = KafkaAdminClient(bootstrap_servers=site.broker.bootstrap)
-    ends = {TopicPartition(EVENTS_TAXONOMY, partition): -1 for partition in range(PARTITIONS)}
-    admin.delete_records(ends)
-    admin.close()
+    remove_records(site, dict.fromkeys(range(PARTITIONS), -1))
     assert_said(site, "the log starts at")
-    assert (
-        site.system.client.http.get(f"{site.system.client.events_url}/events/{event}").json()[
-            "state"
-        ]
-        == "created"
-    )
+    found = site.system.client.http.get(f"{site.system.client.events_url}/events/{event}")
+    assert found.json()["state"] == "created"
 
 
 def test_a_tail_that_was_lost(site: Site, tmp_path: Path) -> None:
@@ -98,6 +67,24 @@ def test_a_tail_that_was_lost(site: Site, tmp_path: Path) -> None:
     shutil.copytree(backup, site.broker.data)
     site.broker.start()
     assert_said(site, "the log ends at")
+
+
+def read_by_all(site: Site) -> dict[int, int]:
+    """By partition of events.taxonomy, the offset below which no consumer reads any more."""
+    with site.postgres.cursor() as cursor:
+        cursor.execute(
+            "SELECT partition, min(next_offset) FROM positions WHERE topic = %s GROUP BY partition",
+            (EVENTS_TAXONOMY,),
+        )
+        return dict(cursor.fetchall())
+
+
+def remove_records(site: Site, before: Mapping[int, int]) -> None:
+    """As retention does; -1: all."""
+    with KafkaAdminClient(bootstrap_servers=site.broker.bootstrap) as admin:
+        admin.delete_records(
+            {TopicPartition(EVENTS_TAXONOMY, number): offset for number, offset in before.items()}
+        )
 
 
 def assert_said(site: Site, reason: str) -> None:

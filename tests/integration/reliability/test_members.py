@@ -1,0 +1,117 @@
+"""Members of the consumer groups that come, go, and stand still for so long that they are taken
+for dead: others take over, and what the dead do when they wake changes nothing."""
+
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+
+from tests.integration.promises import Promises
+from tests.integration.site import Site, running_site
+from tests.integration.system import CONSUMERS, eventually
+
+IDLE_SECONDS = 3
+"""PostgreSQL ends a transaction that has stood still for so long. Shorter than in production, so
+that it is over while its owner is stopped: its COMMIT comes too late."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    options = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
+    with running_site(tmp_path_factory.mktemp("site"), with_options=options) as site:
+        yield site
+
+
+@pytest.fixture
+def promises(site: Site) -> Iterator[Promises]:
+    """Clients at work meanwhile; then all is held to what they heard."""
+    promises = Promises(site.system.client)
+    with promises.kept_busy():
+        promises.after(5)
+        yield promises
+        promises.after(10)
+    promises.check_answers()
+    promises.check(site.system)
+
+
+def test_groups_grow_and_shrink(site: Site, promises: Promises) -> None:
+    for members in (1, 3, 2):
+        has_members(site, members)
+        promises.after(10)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_zombies(site: Site, promises: Promises, rank: int) -> None:
+    system = site.system
+    has_members(site, 2)
+    zombies = [system.members(consumer)[rank] for consumer in CONSUMERS]
+    heirs = [system.members(consumer)[1 - rank] for consumer in CONSUMERS]
+    with everybody_in_the_midst_of_a_batch(site):
+        for zombie in zombies:
+            system.running[zombie].send(signal.SIGSTOP)
+    try:
+        for heir in heirs:
+            eventually(partial(has_all, site, heir))
+        promises.after(10)
+    finally:
+        for zombie in zombies:
+            system.running[zombie].send(signal.SIGCONT)
+    for consumer in CONSUMERS:
+        eventually(partial(is_shared_out, site, consumer))
+    system.are_ready()
+    # The writers had begun to write, and were not let finish.
+    for zombie in zombies[:2]:
+        assert "DatabaseUnavailable" in (system.folder / f"{zombie}.log").read_text()
+
+
+def has_members(site: Site, members: int) -> None:
+    """Let each group have so many, and wait until they share the partitions."""
+    system = site.system
+    for consumer in CONSUMERS:
+        while len(system.members(consumer)) < members:
+            system.add_member(consumer)
+        while len(system.members(consumer)) > members:
+            # The oldest: it has worked the most.
+            assert system.remove_member(system.members(consumer)[0]) == 0
+    system.are_ready()
+    for consumer in CONSUMERS:
+        eventually(partial(is_shared_out, site, consumer))
+
+
+@contextmanager
+def everybody_in_the_midst_of_a_batch(site: Site) -> Iterator[None]:
+    """Every member has read records, and waits for the positions to begin its decision."""
+    members = sum(len(site.system.members(consumer)) for consumer in CONSUMERS)
+    with site.postgres.cursor() as cursor:
+        cursor.execute("LOCK TABLE positions IN ACCESS EXCLUSIVE MODE")
+
+        def wait() -> bool:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                " AND application_name = ANY (%s)",
+                ([f"touchline {consumer}" for consumer in CONSUMERS],),
+            )
+            return cursor.fetchone() == (members,)
+
+        eventually(wait)
+        yield
+
+
+def is_shared_out(site: Site, consumer: str) -> bool:
+    """Whether each of the group has its fair share of the three partitions."""
+    members = site.system.members(consumer)
+    shares = sorted(partitions(site, member) for member in members)
+    return shares == {1: [3], 2: [1, 2], 3: [1, 1, 1]}[len(members)]
+
+
+def has_all(site: Site, member: str) -> bool:
+    return partitions(site, member) == 3
+
+
+def partitions(site: Site, member: str) -> int:
+    """How many partitions of events.taxonomy it says are its own."""
+    found = r'^touchline_consumer_next_offset\{.*topic="events\.taxonomy"'
+    return len(re.findall(found, site.system.metrics(member), re.MULTILINE))
