@@ -20,12 +20,15 @@ from domain.records import (
     BetGroup,
     BetKind,
     BetPlace,
+    Book,
     ConsumerName,
     Correction,
     Cursor,
     DeadLetter,
     EventVersion,
+    Faults,
     MarketOfEvent,
+    PlacedBet,
     Position,
     Refusal,
     StateRange,
@@ -324,10 +327,6 @@ class DeadLetters(Protocol):
 class Audit(Protocol):
     """Questions about all rows at once, for `touchline verify`; each is one set-based query."""
 
-    def bet_groups(self) -> Sequence[BetGroup]:
-        """How many bets stand, by event, market, state and version."""
-        ...
-
     def bet_kinds(self) -> Mapping[BetKind, int]:
         """How many bets of each kind stand: bets, versions and events in one snapshot."""
         ...
@@ -346,14 +345,29 @@ class Audit(Protocol):
         """Some of the bets of a group."""
         ...
 
-    def late_bets(self) -> Sequence[UUID]:
-        """Bets that stand although their place in the story is not before their event's
-        kick-off, or before its creation, or although they were deleted."""
+    def late_bets(self, *, most: int) -> Faults:
+        """Bets that stand although their place in the story is not before their event's kick-off,
+        or before its creation, or although they were deleted, or refused for another reason than
+        that they stand already."""
         ...
 
-    def version_faults(self) -> Sequence[UUID]:
-        """Events whose versions are not 1 to `version` without a gap, or whose last version has
-        another state or score than the event."""
+    def version_faults(self, *, most: int) -> Faults:
+        """Events whose versions are not 1 to `version` without a gap, each later in the story than
+        the one before it, or whose last version has another state or score than the event."""
+        ...
+
+    def books(self) -> Sequence[Book]:
+        """What is kept of every partition that anything is kept of, in one snapshot, in order."""
+        ...
+
+    def placed_in(self, source: LogPartition, *, below: int) -> Iterator[PlacedBet]:
+        """The bets that stand and were placed in this partition below this offset, in order of
+        their places, as they were when the first one is asked for: in portions, so that memory
+        stays flat. Others may be asked of the same transaction meanwhile."""
+        ...
+
+    def made_in(self, source: LogPartition, *, below: int) -> Iterator[EventVersion]:
+        """The event versions that were made there, in the same way."""
         ...
 
 

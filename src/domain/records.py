@@ -1,6 +1,6 @@
 """What is kept beside events and bets: versions, positions, refusals, dead letters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -144,6 +144,47 @@ class BetPlace(NamedTuple):
     market: Market
     id: UUID
     user_id: str
+
+
+class PlacedBet(NamedTuple):
+    """A bet as it stands, without its state, and where in its partition it was placed."""
+
+    offset: int
+    id: UUID
+    event_id: UUID
+    market: Market
+    user_id: str
+    date_created: datetime
+
+
+class Faults(NamedTuple):
+    """How many rows are not as they must be, and the ids of some."""
+
+    total: int
+    examples: Sequence[UUID]
+
+
+class Book(NamedTuple):
+    """What the tables hold of one partition's records, and what the consumers say that they read,
+    all in one snapshot. A last offset is -1 where there is none."""
+
+    source: LogPartition
+    refusals: int
+    refused: int
+    """How many refusals all consumers counted."""
+    dead_letters: int
+    dead_lettered: int
+    """How many dead letters the consumer counted that counted most."""
+    last_version: int
+    versions_until: int
+    """The Event Writer's position: no version was made at it or above."""
+    last_bet: int
+    bets_until: int
+    """The Bet Writer's position: no bet was placed at it or above."""
+    last_verdict: int
+    """Of a refusal or dead letter."""
+    verdicts_until: int
+    """The highest position of all."""
 
 
 class StateRange(NamedTuple):

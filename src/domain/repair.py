@@ -21,12 +21,13 @@ BETS_AT_ONCE = 20_000
 
 
 def is_wrong(kind: BetKind, *, to_now: bool) -> bool:
-    """Whether such bets can't be right. They name a version that the event has; and their state is
-    what that version makes of their market (true at every moment) or, with `to_now`, what the
-    event as it is now makes of it (true once every consumer has read everything)."""
+    """Whether such bets can't be right. At every moment they name a version that their event has,
+    and their state is what that version makes of their market. Once every consumer has read
+    everything (`to_now`) it is also what the event as it now is makes of it."""
     if kind.own is None or kind.is_ahead:
         return True
-    return kind.state is not evaluate(kind.market, *(kind.now if to_now else kind.own))
+    causes = [kind.own, kind.now] if to_now else [kind.own]
+    return any(kind.state is not evaluate(kind.market, *cause) for cause in causes)
 
 
 def corrections(uow: UnitOfWork, *, to_now: bool) -> list[Correction]:

@@ -1,31 +1,32 @@
 """Checks the design's invariants on the live tables and topics; changes nothing.
 
-While consumers lag only what must hold at every moment is asked for: a bet's state is then held
-to its own version, and not to the event's newest.
+While anything moves, only what must hold at every moment is asked for: a bet's state is then held
+to its own version, and not to the event's newest. Each question is one statement, so one snapshot;
+where two are compared, what only grows is read last.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 from uuid import UUID
 
-from domain.bets import Bet
-from domain.evaluator import evaluate
-from domain.fold import Fold
-from domain.log import BETS_STATE, EVENTS_TAXONOMY, TOPICS, Bounds, LogPartition, Record
+from domain.comparison import Comparison, Violation, partition_text, place_text
+from domain.log import TOPICS, Bounds, LogPartition
 from domain.ports import Codec, Database, MessageBus, UnitOfWork
-from domain.records import ConsumerName, Cursor, Position, StoredEvent
+from domain.records import READERS, BetKind, ConsumerName, Correction, Faults, Position
+from domain.repair import corrections, is_wrong, repair
 
 EXAMPLES = 10
 """Violations that are shown of each invariant."""
 
-PAGE = 5000
-"""Rows read in one query."""
+IDS = 3
+"""Ids of bets in one example."""
 
 ORDER = (ConsumerName.BET_SCORER, ConsumerName.BET_WRITER, ConsumerName.EVENT_WRITER)
 """No consumer passes the next one."""
 
-Found = Iterator[tuple[int, str]]
-"""(How many violations, and what they are)."""
+Found = Iterator[Violation]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,206 +50,188 @@ class Report:
         return not any(invariant.violations for invariant in self.invariants)
 
 
-def verify(database: Database, bus: MessageBus, codec: Codec) -> Report:
-    """Check everything. Raises Unavailable or Misconfigured when it could not be checked."""
-    seen = _look(database, bus)
-    report = _check(database, bus, codec, *seen, quiet=is_quiet(*seen))
-    now = _look(database, bus)
-    if report.quiet and now != seen:
-        # Something moved under the checks: only what must always hold can be held to.
-        return _check(database, bus, codec, *now, quiet=False)
-    return report
+class Look(NamedTuple):
+    """Where everybody stood, and then where the logs ended."""
+
+    positions: Sequence[Position]
+    bounds: Mapping[LogPartition, Bounds]
+    known: Mapping[str, Sequence[UUID]]
+    """The logs of each topic that the consumers know, oldest first."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether everybody had read everything, and of no log but the newest that they know."""
+        return all(
+            bound.end == self.reached(consumer, source)
+            and source.log_id in (self.known[source.topic] or [source.log_id])[-1:]
+            for source, bound in self.bounds.items()
+            for consumer in READERS[source.topic]
+        )
+
+    def reached(self, consumer: ConsumerName, source: LogPartition) -> int:
+        return _reached(self.positions, consumer, source)
 
 
-def _look(
-    database: Database, bus: MessageBus
-) -> tuple[list[Position], Mapping[LogPartition, Bounds]]:
-    """Where everybody stands, and where the logs end."""
+def look(database: Database, bus: MessageBus) -> Look:
+    """See where everybody stands."""
     with database.transaction() as uow:
-        positions = list(uow.positions.all())
-    return positions, {s: bound for topic in TOPICS for s, bound in bus.bounds(topic).items()}
+        positions = uow.positions.all()
+        known = {topic: uow.logs.incarnations(topic) for topic in TOPICS}
+    bounds = {s: bound for topic in TOPICS for s, bound in bus.bounds(topic).items()}
+    return Look(positions, bounds, known)
 
 
-def _check(
-    database: Database,
-    bus: MessageBus,
-    codec: Codec,
-    positions: list[Position],
-    bounds: Mapping[LogPartition, Bounds],
-    *,
-    quiet: bool,
-) -> Report:
+def verify(database: Database, bus: MessageBus, codec: Codec, *, with_fold: bool = True) -> Report:
+    """Check everything; without the fifth, which reads the whole log, if so asked. Raises
+    Unavailable or Misconfigured when it could not be checked."""
+    seen = look(database, bus)
     checks: dict[str, Callable[[UnitOfWork], Found]] = {
-        "bet-states": lambda uow: _bet_states(uow, quiet=quiet),
+        "bet-states": lambda uow: _bet_states(uow, quiet=seen.is_quiet),
         "standing-bets": _standing_bets,
         "event-versions": _event_versions,
-        "accounting": lambda _: _accounting(positions),
-        "fold": lambda uow: _Comparison(uow, bus, codec, positions, bounds, quiet=quiet).run(),
-        "positions-order": lambda _: _positions_order(positions),
+        "accounting": _accounting,
+        "fold": lambda uow: Comparison(uow, bus, codec, seen.positions, seen.bounds).run(),
+        "positions-order": lambda uow: _positions_order(uow, seen),
     }
-    invariants = []
+    if not with_fold:
+        del checks["fold"]
+    found: dict[str, _Summary] = {}
     for name, check in checks.items():
         with database.transaction() as uow:
-            found = list(check(uow))
-        invariants.append(
-            Invariant(
-                name=name,
-                violations=sum(count for count, _ in found),
-                examples=[text for _, text in found[:EXAMPLES]],
-            )
-        )
-    return Report(quiet=quiet, invariants=invariants)
+            found[name] = _Summary(check(uow))
+    quiet = seen.is_quiet and look(database, bus) == seen
+    return Report(quiet=quiet, invariants=[f.invariant(n, quiet=quiet) for n, f in found.items()])
 
 
-def is_quiet(positions: list[Position], bounds: Mapping[LogPartition, Bounds]) -> bool:
-    """Whether everybody has read everything."""
-    reached = {(p.consumer, p.source): p.next_offset for p in positions}
-    readers = {EVENTS_TAXONOMY: ORDER, BETS_STATE: (ConsumerName.BET_WRITER,)}
-    return all(
-        reached.get((consumer, source), 0) == bound.end
-        for source, bound in bounds.items()
-        for consumer in readers[source.topic]
-    )
+def mend(database: Database, bus: MessageBus, *, dry_run: bool) -> tuple[bool, list[Correction]]:
+    """Correct the bets that are wrong, or say in a `dry_run` what would be corrected; and whether
+    they were held to the events as they are now, or (somebody lags) each to its own version."""
+    seen = look(database, bus)
+    with database.transaction() as uow:
+        found = corrections(uow, to_now=seen.is_quiet)
+    # If a goal was scored meanwhile, bets that only lag were taken for wrong.
+    quiet = seen.is_quiet and look(database, bus) == seen
+    if dry_run and quiet == seen.is_quiet:
+        return quiet, found
+    return quiet, repair(database, dry_run=dry_run, to_now=quiet)
 
 
 def _bet_states(uow: UnitOfWork, *, quiet: bool) -> Found:
     """1. state = f(market, event state, score)."""
-    groups = uow.audit.bet_groups()
-    ranges: dict[UUID, tuple[int, int]] = {}
-    for group in groups:
-        first, last = ranges.get(group.event_id, (group.event_version, group.event_version))
-        version = group.event_version
-        ranges[group.event_id] = (min(first, version), max(last, version))
-    events = uow.events.among(ranges.keys())
-    versions = {} if quiet else uow.event_versions.between(ranges)
-    made = {(v.event_id, v.version): (v.state, v.score) for vs in versions.values() for v in vs}
-    for group in groups:
-        stored = events.get(group.event_id)
-        if quiet and stored is not None:
-            cause = (stored.event.state, stored.event.score)
-        else:
-            cause = made.get((group.event_id, group.event_version))  # type: ignore[assignment]
-        if cause is None or group.state is not evaluate(group.market, *cause):
-            for bet_id in uow.audit.bets_in(group, most=EXAMPLES):
-                yield 0, f"bet {bet_id} on {group.market} is {group.state}"
-            yield group.bets, f"{group.bets} bets on {group.market} of event {group.event_id}"
+    kinds = uow.audit.bet_kinds()
+    wrong = {kind for kind in kinds if is_wrong(kind, to_now=False)}
+    yield from _in_groups(uow, wrong, when_quiet=False)
+    if quiet:
+        late = {kind for kind in kinds if is_wrong(kind, to_now=True)} - wrong
+        yield from _in_groups(uow, late, when_quiet=True)
+
+
+def _in_groups(uow: UnitOfWork, wrong: Collection[BetKind], *, when_quiet: bool) -> Found:
+    for rank, group in enumerate(uow.audit.groups_of(wrong) if wrong else []):
+        text = (
+            f"{group.bets} bets on {group.market} of event {group.event_id} are {group.state} "
+            f"by its version {group.event_version}"
+        )
+        if rank < EXAMPLES:
+            text += f": {_listed(uow.audit.bets_in(group, most=IDS + 1))}"
+        yield Violation(text, group.bets, when_quiet)
+
+
+def _listed(ids: Sequence[UUID]) -> str:
+    return ", ".join([*map(str, ids[:IDS]), *(["…"] if ids[IDS:] else [])])
 
 
 def _standing_bets(uow: UnitOfWork) -> Found:
-    """2. A bet stands only if its record precedes the end of `created`, and it was not deleted."""
-    for bet_id in uow.audit.late_bets():
-        yield 1, f"bet {bet_id} stands, but should not"
+    """2. A bet stands only if its record precedes the end of `created`, and it was neither refused
+    nor deleted."""
+    return _named(uow.audit.late_bets(most=EXAMPLES), "bet {} stands, but should not")
 
 
 def _event_versions(uow: UnitOfWork) -> Found:
-    """3. Versions have no gaps and end in the event as it is."""
-    for event_id in uow.audit.version_faults():
-        yield 1, f"event {event_id} and its versions don't fit"
+    """3. Versions have no gaps, follow one another in the story and end in the event as it is."""
+    return _named(uow.audit.version_faults(most=EXAMPLES), "event {} and its versions don't fit")
 
 
-def _accounting(positions: list[Position]) -> Found:
-    """4. Every record read is accounted for exactly once."""
-    for position in positions:
+def _named(faults: Faults, text: str) -> Found:
+    for example in faults.examples:
+        yield Violation(text.format(example))
+    if faults.total > len(faults.examples):
+        yield Violation("and more", faults.total - len(faults.examples))
+
+
+def _accounting(uow: UnitOfWork) -> Found:
+    """4. Every record read is accounted for exactly once, and nothing is kept of one that was not
+    read: each effect has its position."""
+    for position in uow.positions.all():
         tally = position.tally
         fresh = tally.read - tally.duplicate
         if tally.read != sum(tally[1:]) or fresh > position.next_offset:
-            yield 1, f"{position.consumer} on {position.source}: {tally} at {position.next_offset}"
+            where = f"{position.consumer} at {place_text(position.source, position.next_offset)}"
+            yield Violation(f"{where} counted {tally}")
+    for book in uow.audit.books():
+        where = partition_text(book.source)
+        if book.refusals != book.refused:
+            yield Violation(f"{where}: {book.refused} refused, but {book.refusals} refusals kept")
+        if book.dead_letters != book.dead_lettered:
+            letters = f"{book.dead_lettered} dead-lettered, but {book.dead_letters} kept"
+            yield Violation(f"{where}: {letters}")
+        for what, last, until in (
+            ("an event's version", book.last_version, book.versions_until),
+            ("a bet", book.last_bet, book.bets_until),
+            ("a refusal or dead letter", book.last_verdict, book.verdicts_until),
+        ):
+            if last >= until:
+                yield Violation(f"{where}: {what} of offset {last}, but read is only up to {until}")
 
 
-def _positions_order(positions: list[Position]) -> Found:
-    """6. Bet Scorer ≤ Bet Writer ≤ Event Writer, per partition."""
-    reached = {(p.consumer, p.source): p.next_offset for p in positions}
-    for source in sorted({p.source for p in positions if p.source.topic == EVENTS_TAXONOMY}):
-        offsets = [reached.get((consumer, source), 0) for consumer in ORDER]
-        if offsets != sorted(offsets):
-            yield 1, f"{source}: {dict(zip(ORDER, offsets, strict=True))}"
+def _positions_order(uow: UnitOfWork, seen: Look) -> Found:
+    """6. Bet Scorer ≤ Bet Writer ≤ Event Writer ≤ the log's end, and the log's start ≤ all."""
+    now = uow.positions.all()
+    for source, bound in sorted(seen.bounds.items()):
+        readers = [name for name in ORDER if name in READERS[source.topic]]
+        for consumer in readers:
+            reached = seen.reached(consumer, source)
+            if reached > bound.end:
+                where = f"{consumer} at {place_text(source, reached)}"
+                yield Violation(f"{where}: the log ends at {bound.end}, its tail was lost")
+            reached = _reached(now, consumer, source)
+            if reached < bound.start:
+                where = f"{consumer} at {place_text(source, reached)}"
+                yield Violation(
+                    f"{where}: the log begins at {bound.start}, unread records are gone"
+                )
+    for source in sorted({position.source for position in seen.positions}):
+        readers = [name for name in ORDER if name in READERS[source.topic]]
+        for consumer, before in pairwise(readers):
+            one, other = seen.reached(consumer, source), seen.reached(before, source)
+            if one > other:
+                where = f"{consumer} at {place_text(source, one)}"
+                yield Violation(f"{where}: it has passed {before} at {other}")
 
 
-class _Comparison:
-    """5. Folding the topic from its start gives the tables, less what `deletions` names.
+def _reached(positions: Iterable[Position], consumer: ConsumerName, source: LogPartition) -> int:
+    """How far the consumer had come."""
+    for position in positions:
+        if (position.consumer, position.source) == (consumer, source):
+            return position.next_offset
+    return 0
 
-    Only what the newest log tells whole can be compared: an event that began in an earlier log,
-    and a log that has lost its start, are left out.
-    """
 
-    def __init__(
-        self,
-        uow: UnitOfWork,
-        bus: MessageBus,
-        codec: Codec,
-        positions: list[Position],
-        bounds: Mapping[LogPartition, Bounds],
-        *,
-        quiet: bool,
-    ) -> None:
-        self._uow = uow
-        self._bus = bus
-        self._codec = codec
-        self._quiet = quiet
-        self._whole = {s for s, b in bounds.items() if s.topic == EVENTS_TAXONOMY and b.start == 0}
-        self._limits = {
-            p.source: p.next_offset for p in positions if p.consumer is ConsumerName.BET_WRITER
-        }
+class _Summary:
+    """How many violations there are, and some of them; the others are forgotten as they come."""
 
-    def run(self) -> Found:
-        fold = Fold(self._codec)
-        fold.take(self._told())
-        # Before the deletions: what was deleted while we read is no violation.
-        stored = self._uow.events.among(fold.events.keys())
-        deleted = self._uow.deletions.among(fold.events.keys() | fold.bets.keys())
-        for event_id in deleted & fold.events.keys():
-            del fold.events[event_id]
-        bets = {
-            bet_id: bet
-            for bet_id, bet in fold.bets.items()
-            if bet_id not in deleted and bet.event_id in fold.events
-        }
-        yield from self._compare_events(fold.events, stored)
-        yield from self._compare_bets(bets, fold.events)
+    def __init__(self, found: Found) -> None:
+        self._counts = {False: 0, True: 0}
+        self._texts: dict[bool, list[str]] = {False: [], True: []}
+        for violation in found:
+            self._counts[violation.when_quiet] += violation.rows
+            if len(self._texts[violation.when_quiet]) < EXAMPLES:
+                self._texts[violation.when_quiet].append(violation.text)
 
-    def _told(self) -> Iterator[Record]:
-        """The story, as far as all writers have come."""
-        return (
-            record
-            for record in self._bus.read(EVENTS_TAXONOMY)
-            if record.source in self._whole and record.offset < self._limits.get(record.source, 0)
+    def invariant(self, name: str, *, quiet: bool) -> Invariant:
+        hold = [False, True] if quiet else [False]
+        return Invariant(
+            name=name,
+            violations=sum(self._counts[when_quiet] for when_quiet in hold),
+            examples=[text for when_quiet in hold for text in self._texts[when_quiet]][:EXAMPLES],
         )
-
-    def _compare_events(
-        self, told: Mapping[UUID, StoredEvent], stored: Mapping[UUID, StoredEvent]
-    ) -> Found:
-        for event_id, event in told.items():
-            there = stored.get(event_id)
-            if there is None:
-                yield 1, f"event {event_id} is told, but not there"
-            elif self._quiet and there != event:
-                yield 1, f"event {event_id} is {there.event}, told {event.event}"
-
-    def _compare_bets(self, told: dict[UUID, Bet], events: Mapping[UUID, StoredEvent]) -> Found:
-        elsewhere: list[Bet] = []
-        for bet in self._standing():
-            source = LogPartition(EVENTS_TAXONOMY, bet.position.partition, bet.position.log_id)
-            expected = told.pop(bet.id, None)
-            if source not in self._whole or bet.position.offset >= self._limits.get(source, 0):
-                continue
-            if expected is None and bet.event_id not in events:
-                elsewhere.append(bet)
-            elif expected is None:
-                yield 1, f"bet {bet.id} is there, but not told"
-            elif self._quiet and expected.placement != bet.placement:
-                yield 1, f"bet {bet.id} is {bet.placement}, told {expected.placement}"
-        first = self._uow.event_versions.between({bet.event_id: (1, 1) for bet in elsewhere})
-        for bet in elsewhere:
-            versions = first.get(bet.event_id)
-            if not versions or versions[0].position.log_id == bet.position.log_id:
-                yield 1, f"bet {bet.id} is there, but its event is not told"
-        # What was withdrawn while we read is no violation.
-        gone = self._uow.deletions.among(told.keys())
-        for bet_id in told.keys() - gone:
-            yield 1, f"bet {bet_id} is told, but not there"
-
-    def _standing(self) -> Iterator[Bet]:
-        after: Cursor | None = None
-        while page := self._uow.bets.page(after=after, most=PAGE):
-            yield from page
-            after = Cursor(page[-1].placement.date_created, page[-1].id)

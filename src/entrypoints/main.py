@@ -174,21 +174,36 @@ def demo(
 
 
 @app.command()
-def verify(*, as_json: AsJson = False) -> None:
-    """Check the invariants on the database and the topics. Exit code 0: all hold, 1: violations,
-    2: could not check."""
+def verify(
+    *,
+    fold: Annotated[
+        bool, typer.Option("--fold/--no-fold", help="Whether to read the whole log, too.")
+    ] = True,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Say which states of bets would be corrected, and how.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --repair: correct them.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check the invariants on the database and the topics, also while they are in use. Exit code
+    0: all hold, 1: violations, 2: could not check. Changes nothing but with --repair --yes, which
+    derives wrong states of bets again from their events."""
     from entrypoints import verify_command
 
+    if yes and not repair:
+        raise typer.BadParameter("only --repair needs a yes", param_hint="--yes")
     logging.disable(logging.WARNING)
     try:
         with _database() as (settings, url):
-            report = verify_command.run_verify(settings, url)
+            report, repaired = verify_command.run_verify(
+                settings, url, with_fold=fold, repair=repair, apply=yes
+            )
     except TouchlineError as error:
         fail(f"could not check: {error}", COULD_NOT)
     if as_json:
-        typer.echo(json.dumps(verify_command.as_json(report)))
+        typer.echo(json.dumps(verify_command.as_json(report, repaired)))
     else:
-        typer.echo(verify_command.as_text(report))
+        typer.echo(verify_command.as_text(report, repaired))
     raise typer.Exit(0 if report.holds else FAILED)
 
 

@@ -6,9 +6,23 @@ from uuid import UUID
 
 from domain.bets import Bet, BetState, Market
 from domain.events import EventState
-from domain.log import EVENTS_TAXONOMY, LogPosition
-from domain.ports import Database
-from domain.records import BetGroup, BetKind, Cause, Correction, StateRange
+from domain.log import BETS_STATE, EVENTS_TAXONOMY, LogPartition, LogPosition, Record
+from domain.ports import Database, UnitOfWork
+from domain.records import (
+    BetGroup,
+    BetKind,
+    Book,
+    Cause,
+    ConsumerName,
+    Correction,
+    EventVersion,
+    Faults,
+    PlacedBet,
+    Position,
+    RefusalReason,
+    StateRange,
+    Tally,
+)
 from domain.score import Score
 from tests.contracts.repositories_samples import (
     LATER_LOG,
@@ -17,7 +31,12 @@ from tests.contracts.repositories_samples import (
     add_bets,
     alone,
     bet,
+    dead_letter,
     event_version,
+    position,
+    refusal,
+    run,
+    source,
     stored_event,
 )
 
@@ -32,25 +51,19 @@ class AuditContract(DatabaseCases):
     """What `verify` asks."""
 
     def test_an_empty_database_has_nothing_to_say(self, database: Database) -> None:
-        assert alone(database).audit.bet_groups() == []
         assert alone(database).audit.bet_kinds() == {}
-        assert alone(database).audit.late_bets() == []
-        assert alone(database).audit.version_faults() == []
+        assert alone(database).audit.late_bets(most=9) == Faults(0, [])
+        assert alone(database).audit.version_faults(most=9) == Faults(0, [])
+        assert alone(database).audit.books() == []
+        assert run(database, lambda uow: list(uow.audit.placed_in(source(), below=9))) == []
+        assert run(database, lambda uow: list(uow.audit.made_in(source(), below=9))) == []
 
-    def test_bets_are_counted_by_event_market_state_and_version(self, database: Database) -> None:
+    def test_bets_of_a_group_are_named(self, database: Database) -> None:
         won = [bet(n, market=Market.DRAW, state=BetState.WIN, version=3) for n in (9, 7, 8)]
         older = bet(4, market=Market.DRAW, state=BetState.WIN, version=2)
-        add_bets(database, [*won, older, bet(5), bet(6, event=2)])
-        groups = alone(database).audit.bet_groups()
+        other = bet(3, market=Market.TEAM_2, state=BetState.WIN, version=3)
+        add_bets(database, [*won, older, other, bet(5), bet(6, event=2)])
         group = BetGroup(ONE, Market.DRAW, BetState.WIN, 3, 3)
-        assert sorted(groups) == sorted(
-            [
-                group,
-                group._replace(event_version=2, bets=1),
-                BetGroup(ONE, Market.TEAM_1, BetState.NONE, 1, 1),
-                BetGroup(TWO, Market.TEAM_1, BetState.NONE, 1, 1),
-            ]
-        )
         assert alone(database).audit.bets_in(group, most=9) == [UUID(int=n) for n in (7, 8, 9)]
         assert alone(database).audit.bets_in(group, most=2) == [UUID(int=7), UUID(int=8)]
 
@@ -152,7 +165,22 @@ class AuditContract(DatabaseCases):
         alone(database).deletions.add(UUID(int=7))
         # One before its event, one after kick-off, one of an event that never began, one deleted.
         late = [UUID(int=number) for number in (1, 5, 6, 7)]
-        assert alone(database).audit.late_bets() == late
+        assert alone(database).audit.late_bets(most=9) == Faults(4, late)
+        assert alone(database).audit.late_bets(most=2) == Faults(4, late[:2])
+
+    def test_a_bet_that_was_refused_does_not_stand(self, database: Database) -> None:
+        alone(database).logs.register(EVENTS_TAXONOMY, LOG)
+        add_bets(database, [placed(number, 10 + number) for number in range(1, 6)])
+        alone(database).event_versions.add([event_version(1, 1, offset=1)])
+        alone(database).refusals.add(
+            [
+                refusal(2, subject=1, reason=RefusalReason.EVENT_NOT_FOUND),
+                refusal(3, subject=2),
+                refusal(20, subject=3, reason=RefusalReason.IDEMPOTENCY_KEY_REUSED),
+                refusal(21, subject=4, type="bet.updated"),
+            ]
+        )
+        assert alone(database).audit.late_bets(most=9) == Faults(2, [ONE, TWO])
 
     def test_versions_have_no_gap_and_end_in_the_event(self, database: Database) -> None:
         active = EventState.ACTIVE
@@ -165,8 +193,12 @@ class AuditContract(DatabaseCases):
                 stored_event(5, state=active, score="1-0", version=2),
                 stored_event(6),
                 stored_event(7),
+                stored_event(9, version=3),
+                stored_event(10, version=2),
             ]
         )
+        for log_id in (LOG, LATER_LOG):
+            alone(database).logs.register(EVENTS_TAXONOMY, log_id)
         alone(database).event_versions.add(
             [
                 event_version(1, 1),
@@ -181,7 +213,125 @@ class AuditContract(DatabaseCases):
                 event_version(7, 1),
                 event_version(7, 2),
                 event_version(8, 1),
+                event_version(9, 1),
+                event_version(9, 2, offset=1, log_id=LATER_LOG),
+                event_version(9, 3, offset=2, log_id=LATER_LOG),
+                event_version(10, 1, offset=8),
+                event_version(10, 2, offset=7),
             ]
         )
-        faults = [UUID(int=number) for number in (3, 4, 5, 6, 7, 8)]
-        assert alone(database).audit.version_faults() == faults
+        faults = [UUID(int=number) for number in (3, 4, 5, 6, 7, 8, 10)]
+        assert alone(database).audit.version_faults(most=9) == Faults(7, faults)
+        assert alone(database).audit.version_faults(most=3) == Faults(7, faults[:3])
+
+    def test_the_books_tell_what_is_kept_and_what_was_read(self, database: Database) -> None:
+        here, there, states = source(1), source(0, log_id=LATER_LOG), source(1, topic=BETS_STATE)
+        ew, bw = ConsumerName.EVENT_WRITER, ConsumerName.BET_WRITER
+
+        def read(until: int, where: LogPartition, consumer: ConsumerName, **tally: int) -> Position:
+            return replace(position(until, where, consumer), tally=Tally(**tally))
+
+        alone(database).positions.save(
+            [
+                read(50, here, ew, refused=3, dead_lettered=2),
+                read(40, here, bw, refused=4, dead_lettered=1),
+                read(30, here, ConsumerName.BET_SCORER),
+                read(20, states, bw, refused=1),
+            ]
+        )
+        alone(database).refusals.add(
+            [refusal(at, subject=1, where=here) for at in (1, 45)]
+            + [refusal(7, subject=1, where=states)]
+        )
+        letter = dead_letter(0)
+        kept = [Record(there, at, b"k", b"{") for at in (3, 9)]
+        alone(database).dead_letters.add([replace(letter, record=record) for record in kept])
+        add_bets(database, [replace(bet(1), position=LogPosition(LOG, 1, 41))])
+        alone(database).event_versions.add(
+            [
+                event_version(1, 1, partition=1, offset=12),
+                event_version(2, 1, partition=1, offset=11),
+                event_version(3, 1, log_id=LATER_LOG, offset=5),
+            ]
+        )
+        nothing = Book(
+            source=here,
+            refusals=0,
+            refused=0,
+            dead_letters=0,
+            dead_lettered=0,
+            last_version=-1,
+            versions_until=0,
+            last_bet=-1,
+            bets_until=0,
+            last_verdict=-1,
+            verdicts_until=0,
+        )
+        assert alone(database).audit.books() == [
+            nothing._replace(
+                source=states,
+                refusals=1,
+                refused=1,
+                bets_until=20,
+                last_verdict=7,
+                verdicts_until=20,
+            ),
+            nothing._replace(source=there, dead_letters=2, last_version=5, last_verdict=9),
+            nothing._replace(
+                refusals=2,
+                refused=7,
+                dead_lettered=2,
+                last_version=12,
+                versions_until=50,
+                last_bet=41,
+                bets_until=40,
+                last_verdict=45,
+                verdicts_until=50,
+            ),
+        ]
+
+    def test_bets_come_in_the_order_of_their_places(self, database: Database) -> None:
+        elsewhere = [placed(90, 1, log_id=LATER_LOG), placed(91, 60)]
+        other_partition = replace(bet(92), position=LogPosition(LOG, 1, 1))
+        bets = [placed(number, 50 - number) for number in range(1, 30)]
+        add_bets(database, [*bets, *elsewhere, other_partition])
+        with database.transaction() as uow:
+            stream = uow.audit.placed_in(source(), below=50)
+            first = next(stream)
+            # Deleted meanwhile, and others asked: the stream goes on as it began.
+            run(database, lambda uow: uow.bets.remove(ONE))
+            assert uow.bets.among([ONE]) == {}
+            rest = list(stream)
+        assert [first, *rest] == [
+            PlacedBet(
+                offset=each.position.offset,
+                id=each.id,
+                event_id=each.event_id,
+                market=each.placement.market,
+                user_id=each.placement.user_id,
+                date_created=each.placement.date_created,
+            )
+            for each in reversed(bets)
+        ]
+        empty = run(database, lambda uow: list(uow.audit.placed_in(source(2), below=50)))
+        assert empty == []
+
+    def test_versions_come_in_the_order_of_their_places(self, database: Database) -> None:
+        versions = [
+            event_version(1, 1, offset=3),
+            event_version(2, 1, offset=4),
+            event_version(1, 2, offset=8, state=EventState.ACTIVE, score="2-1"),
+        ]
+        others = [
+            event_version(3, 1, offset=9),
+            event_version(4, 1, offset=1, partition=1),
+            event_version(5, 1, offset=1, log_id=LATER_LOG),
+        ]
+        alone(database).event_versions.add([*others, *reversed(versions)])
+
+        def told(uow: UnitOfWork) -> list[tuple[EventVersion, list[PlacedBet]]]:
+            made = uow.audit.made_in(source(), below=9)
+            # Both streams at once.
+            return [(each, list(uow.audit.placed_in(source(), below=9))) for each in made]
+
+        assert run(database, told) == [(each, []) for each in versions]

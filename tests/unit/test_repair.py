@@ -147,6 +147,16 @@ def test_what_is_gone_since_is_left_out(world: World) -> None:
         assert correct(uow, stale) == []
 
 
+def test_what_is_right_by_now_is_left_as_it_is(world: World, event: Event) -> None:
+    bet = bets(world, event, Market.DRAW)[0]
+    stale = Correction(
+        BetGroup(event.id, Market.DRAW, bet.state, bet.event_version, 1), BetState.WIN, 3
+    )
+    spoil(world, bet, BetState.LOSING, 3)
+    with world.database.transaction() as uow:
+        assert correct(uow, [stale._replace(wrong=stale.wrong._replace(event_version=3))]) == []
+
+
 def test_the_callers_transaction_decides(world: World, event: Event) -> None:
     spoil(world, bets(world, event)[0], BetState.NONE, 3)
     wrong = found(world, to_now=False)

@@ -1,112 +1,31 @@
-# ruff: noqa: S608 - what is put into the statements are this file's own constants
 """Questions about all rows at once, for `touchline verify`: each is one query."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from uuid import UUID
 
+from adapters.postgres import audit_statements as statements
 from adapters.postgres.arrays import uuids, words
-from adapters.postgres.session import Session
+from adapters.postgres.session import Parameters, Row, Session
 from domain.bets import BetState, Market
 from domain.events import EventState
-from domain.records import BetGroup, BetKind, Cause, Correction
+from domain.log import EVENTS_TAXONOMY, LogPartition, LogPosition
+from domain.messages import MESSAGE_TYPES, BetPlaced
+from domain.records import (
+    BetGroup,
+    BetKind,
+    Book,
+    Cause,
+    ConsumerName,
+    Correction,
+    EventVersion,
+    Faults,
+    PlacedBet,
+    RefusalReason,
+)
 from domain.score import Score
 
-_GROUPS = """
-SELECT event_id, market, state, event_version, count(*) FROM bets GROUP BY 1, 2, 3, 4
-"""
-
-# Counted first: the join then meets groups, not bets.
-_JUDGED = f"""
-WITH groups (event_id, market, state, event_version, bets) AS ({_GROUPS}), judged AS (
-    SELECT groups.*, own.state AS own_state, own.score AS own_score,
-        events.state AS now_state, events.score AS now_score,
-        groups.event_version > events.version AS is_ahead
-    FROM groups JOIN events ON events.id = groups.event_id
-        LEFT JOIN event_versions AS own
-            ON own.event_id = groups.event_id AND own.version = groups.event_version
-)
-"""
-
-_KINDS = f"""{_JUDGED}
-SELECT market, state, own_state, own_score, now_state, now_score, is_ahead, sum(bets)::bigint
-FROM judged GROUP BY 1, 2, 3, 4, 5, 6, 7
-"""
-
-_OF_KINDS = f"""{_JUDGED}
-SELECT event_id, market, state, event_version, bets FROM judged
-WHERE EXISTS (
-    SELECT FROM unnest(
-        %(markets)s::market[], %(states)s::bet_state[], %(own_states)s::event_state[],
-        %(own_scores)s::text[], %(now_states)s::event_state[], %(now_scores)s::text[],
-        %(ahead)s::bool[]
-    ) AS wanted
-    WHERE wanted IS NOT DISTINCT FROM
-        (market, state, own_state, own_score, now_state, now_score, is_ahead)
-)
-"""
-
-# Locked in the order in which the Bet Writer locks.
-_CORRECT = """
-WITH wanted AS (
-    SELECT * FROM unnest(
-        %(event_ids)s::uuid[], %(markets)s::market[], %(wrong_states)s::bet_state[],
-        %(wrong_versions)s::int[], %(states)s::bet_state[], %(versions)s::int[]
-    ) WITH ORDINALITY
-        AS wanted (event_id, market, wrong_state, wrong_version, state, event_version, number)
-), held AS MATERIALIZED (
-    SELECT bets.id, wanted.state, wanted.event_version, wanted.number
-    FROM bets JOIN wanted ON bets.event_id = wanted.event_id AND bets.market = wanted.market
-        AND bets.state = wanted.wrong_state AND bets.event_version = wanted.wrong_version
-    ORDER BY bets.event_id, bets.market::text, bets.id LIMIT %(most)s
-    FOR NO KEY UPDATE OF bets
-), changed AS (
-    UPDATE bets SET state = held.state, event_version = held.event_version
-    FROM held WHERE bets.id = held.id RETURNING held.number
-)
-SELECT number, count(*) FROM changed GROUP BY number
-"""
-
-_IN_GROUP = """
-SELECT id FROM bets
-WHERE event_id = %(event_id)s::uuid AND market = %(market)s AND state = %(state)s
-    AND event_version = %(event_version)s
-ORDER BY id LIMIT %(most)s
-"""
-
-_LATE = """
-WITH kick_offs AS (
-    SELECT DISTINCT ON (event_id) event_id, generation, "offset"
-    FROM event_versions JOIN logs USING (log_id)
-    WHERE state <> 'created' ORDER BY event_id, version
-), creations AS (
-    SELECT event_id, generation, "offset" FROM event_versions JOIN logs USING (log_id)
-    WHERE version = 1
-)
-SELECT bets.id
-FROM bets JOIN logs AS place USING (log_id)
-    LEFT JOIN creations AS creation USING (event_id)
-    LEFT JOIN kick_offs AS kick_off USING (event_id)
-WHERE creation.event_id IS NULL
-    OR (creation.generation, creation."offset") >= (place.generation, bets."offset")
-    OR (kick_off.generation, kick_off."offset") <= (place.generation, bets."offset")
-    OR EXISTS (SELECT FROM deletions WHERE deletions.id = bets.id)
-ORDER BY bets.id
-"""
-
-_VERSION_FAULTS = """
-WITH stories AS (
-    SELECT event_id, count(*) AS versions, min(version) AS first, max(version) AS last
-    FROM event_versions GROUP BY event_id
-)
-SELECT coalesce(events.id, stories.event_id) AS event_id
-FROM events FULL JOIN stories ON stories.event_id = events.id
-    LEFT JOIN event_versions AS newest
-        ON newest.event_id = events.id AND newest.version = events.version
-WHERE (stories.first, stories.last, stories.versions)
-        IS DISTINCT FROM (1, events.version, events.version::bigint)
-    OR (newest.state, newest.score) IS DISTINCT FROM (events.state, events.score)
-ORDER BY 1
-"""
+PAGE = 5000
+"""Rows of a stream that are fetched at once."""
 
 
 class PostgresAudit:
@@ -114,12 +33,6 @@ class PostgresAudit:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-
-    def bet_groups(self) -> Sequence[BetGroup]:
-        return [
-            BetGroup(event_id, Market(market), BetState(state), event_version, bets)
-            for event_id, market, state, event_version, bets in self._session.query(_GROUPS)
-        ]
 
     def bet_kinds(self) -> Mapping[BetKind, int]:
         return {
@@ -131,13 +44,13 @@ class PostgresAudit:
                 is_ahead=is_ahead,
             ): bets
             for market, state, own_state, own_score, now_state, now_score, is_ahead, bets in (
-                self._session.query(_KINDS)
+                self._session.query(statements.KINDS)
             )
         }
 
     def groups_of(self, kinds: Collection[BetKind]) -> Sequence[BetGroup]:
         rows = self._session.query(
-            _OF_KINDS,
+            statements.OF_KINDS,
             {
                 "markets": words(kind.market for kind in kinds),
                 "states": words(kind.state for kind in kinds),
@@ -156,7 +69,7 @@ class PostgresAudit:
     def correct(self, corrections: Sequence[Correction], *, most: int) -> Sequence[int]:
         wrong = [each.wrong for each in corrections]
         rows = self._session.query(
-            _CORRECT,
+            statements.CORRECT,
             {
                 "event_ids": uuids(group.event_id for group in wrong),
                 "markets": words(group.market for group in wrong),
@@ -172,13 +85,61 @@ class PostgresAudit:
 
     def bets_in(self, group: BetGroup, *, most: int) -> Sequence[UUID]:
         parameters = group._asdict() | {"event_id": str(group.event_id), "most": most}
-        return [bet_id for (bet_id,) in self._session.query(_IN_GROUP, parameters)]
+        return [bet_id for (bet_id,) in self._session.query(statements.IN_GROUP, parameters)]
 
-    def late_bets(self) -> Sequence[UUID]:
-        return [bet_id for (bet_id,) in self._session.query(_LATE)]
+    def late_bets(self, *, most: int) -> Faults:
+        reasons = {
+            "placed": MESSAGE_TYPES[BetPlaced],
+            "standing": RefusalReason.IDEMPOTENCY_KEY_REUSED,
+        }
+        return self._faults(statements.LATE, {"most": most, **reasons})
 
-    def version_faults(self) -> Sequence[UUID]:
-        return [event_id for (event_id,) in self._session.query(_VERSION_FAULTS)]
+    def version_faults(self, *, most: int) -> Faults:
+        return self._faults(statements.VERSION_FAULTS, {"most": most})
+
+    def books(self) -> Sequence[Book]:
+        rows = self._session.query(
+            statements.BOOKS,
+            {
+                "event_writer": ConsumerName.EVENT_WRITER,
+                "bet_writer": ConsumerName.BET_WRITER,
+                "taxonomy": EVENTS_TAXONOMY,
+            },
+        )
+        return sorted(Book(LogPartition(*row[:3]), *row[3:]) for row in rows)
+
+    def placed_in(self, source: LogPartition, *, below: int) -> Iterator[PlacedBet]:
+        for offset, bet_id, event_id, market, user_id, date_created in self._stream(
+            "placed", statements.PLACED_IN, source, below
+        ):
+            yield PlacedBet(offset, bet_id, event_id, Market(market), user_id, date_created)
+
+    def made_in(self, source: LogPartition, *, below: int) -> Iterator[EventVersion]:
+        for event_id, version, state, score, at, message_id, offset in self._stream(
+            "made", statements.MADE_IN, source, below
+        ):
+            yield EventVersion(
+                event_id=event_id,
+                version=version,
+                state=EventState(state),
+                score=Score.parse(score),
+                at=at,
+                position=LogPosition(source.log_id, source.partition, offset),
+                message_id=message_id,
+            )
+
+    def _faults(self, statement: str, parameters: Parameters) -> Faults:
+        rows = self._session.query(statement, parameters)
+        return Faults(rows[0][1] if rows else 0, [row[0] for row in rows])
+
+    def _stream(
+        self, cursor: str, statement: str, source: LogPartition, below: int
+    ) -> Iterator[Row]:
+        place = {"log_id": str(source.log_id), "partition": source.partition, "below": below}
+        self._session.execute(statement, place)
+        while rows := self._session.query(f"FETCH {PAGE} FROM {cursor}"):
+            yield from rows
+        self._session.execute(f"CLOSE {cursor}")
 
 
 def _cause(state: str, score: str) -> Cause:
