@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
   --no-emit-find-links --custom-compile-command 'make lock' --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long check format lock clean
+.PHONY: help run test test-long simulate check format lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -44,10 +44,17 @@ format: $(DEV_STAMP)  ## write the code as the formatter wants it
 
 test: check $(DEV_STAMP)  ## everything, on real Kafka and PostgreSQL
 	$(BIN)/python -m tests.setup
+	$(BIN)/python -m pytest -n 2 tests/simulation
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not long" tests/integration
 
 test-long: test  ## the long runs too
 	$(BIN)/python -m pytest -m long tests/integration
+
+SEEDS ?= 10000
+FIRST ?= 0
+
+simulate: $(DEV_STAMP)  ## the whole system under simulated faults: SEEDS=10000 FIRST=0
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
 
 lock: $(DEV_STAMP)  ## newest versions within the ranges into the lock files
 	$(BIN)/python -m pip install --quiet uv

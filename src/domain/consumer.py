@@ -131,7 +131,7 @@ class Consumer:
         found = read(self.handler.name, sources)
         positions = {source: found.get(source) or self._origin(source) for source in sources}
         ahead = self._ahead(uow, sources)
-        self._reader.compare(batch, ahead)
+        self._reader.compare(batch, [*positions.values(), *ahead.values()])
         past = superseded(uow, sources)
         admitted = _Admitted(positions)
         for decoded in batch:

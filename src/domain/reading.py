@@ -152,9 +152,9 @@ class Reader:
             left -= len(taken)
             yield from taken
 
-    def compare(self, batch: Sequence[Decoded], ahead: Mapping[LogPartition, Position]) -> None:
-        """See that the consumer before this one has read the same records."""
-        last = {(reader.source, reader.next_offset - 1): reader for reader in ahead.values()}
+    def compare(self, batch: Sequence[Decoded], readers: Collection[Position]) -> None:
+        """See that this consumer, and the one before it, have read the same records."""
+        last = {(reader.source, reader.next_offset - 1): reader for reader in readers}
         for record, _ in batch:
             reader = last.get((record.source, record.offset))
             reading = self._readings.get(record.source)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SESSION_TIMEOUT = 1.5
 """Seconds after which a group gives a silent member up."""
 
-_AT_A_MOMENT = {Fault.CRASH, Fault.STATEMENT_FAILS}
+_AT_A_MOMENT = {Fault.CRASH, Fault.STATEMENT_FAILS, Fault.STALL}
 _AT_A_COMMIT = {
     Fault.COMMIT_FAILS: CommitFault.BEFORE,
     Fault.COMMIT_UNKNOWN: CommitFault.AFTER,
@@ -39,37 +39,20 @@ class Breaking:
             self._armed.append([what, what.skip])
             return
         match what.fault:
-            case Fault.STALL | Fault.EXPIRE | Fault.JOIN | Fault.LEAVE:
+            case Fault.EXPIRE | Fault.JOIN | Fault.LEAVE:
                 self._membership(what)
-            case Fault.SERVER_CRASH:
-                for server in (simulation.events_api, simulation.bets_api):
-                    server.generation += 1
-            case Fault.DATABASE_AWAY:
-                self._set_database_away(1)
-                simulation.scheduler.call_in(what.lasts, lambda: self._set_database_away(-1))
-            case Fault.DISCONNECT:
-                simulation.database.disconnect()
-            case Fault.BUS_AWAY:
-                self._set_bus_away(1)
-                simulation.scheduler.call_in(what.lasts, lambda: self._set_bus_away(-1))
-            case Fault.BACKUP:
-                simulation.backups.append(
-                    (simulation.scheduler.now, simulation.database.snapshot())
-                )
-            case Fault.RESTORE:
-                self._restore()
-            case Fault.RECREATE:
-                self._recreate(what.topic)
-            case Fault.LOSE_TAIL:
-                self._lose_tail(what)
-            case Fault.LOSE_HEAD:
-                self._lose_head(what)
+            case Fault.RECREATE | Fault.LOSE_TAIL | Fault.LOSE_HEAD:
+                self._history(what)
+            case Fault.BACKUP | Fault.RESTORE:
+                self._backup(what)
+            case _:
+                self._outage(what)
 
     def mend(self) -> None:
         """From now on nothing breaks."""
         self._armed.clear()
 
-    def struck(self, group: ConsumerName, number: int, moment: Moment) -> Fault | None:
+    def struck(self, group: ConsumerName, number: int, moment: Moment) -> Break | None:
         """What befalls a consumer at this moment."""
         for armed in self._armed:
             what, skip = armed
@@ -83,8 +66,14 @@ class Breaking:
                 armed[1] = skip - 1
                 continue
             self._armed.remove(armed)
-            return what.fault
+            return what
         return None
+
+    def stall(self, member: Member, what: Break) -> None:
+        """Let it stand still where it is (SIGSTOP, then SIGCONT), longer than its group waits."""
+        self._simulation.say(f"{member.name} stalls at {what.moment}")
+        self._expire(member, after=SESSION_TIMEOUT, unaware_polls=what.records - 1)
+        member.task.sleep(min(SESSION_TIMEOUT + what.lasts, 8.0))
 
     def struck_commit(self, group: ConsumerName) -> CommitFault | None:
         for armed in self._armed:
@@ -102,10 +91,6 @@ class Breaking:
             return
         member = members[what.member % len(members)]
         match what.fault:
-            case Fault.STALL:
-                seconds = min(SESSION_TIMEOUT + what.lasts, 8.0)
-                member.task.stall(seconds)
-                self._expire(member, after=SESSION_TIMEOUT, unaware_polls=what.records - 1)
             case Fault.EXPIRE:
                 self._expire(member, after=0, unaware_polls=what.records)
             case Fault.JOIN if len(members) < 4:
@@ -130,13 +115,40 @@ class Breaking:
         self._bus_away += change
         self._simulation.bus_away = self._bus_away > 0
 
-    def _restore(self) -> None:
+    def _outage(self, what: Break) -> None:
         simulation = self._simulation
-        if simulation.backups:
-            made_at, backup = simulation.scheduler.random.choice(simulation.backups)
-            simulation.database.restore(backup)
+        match what.fault:
+            case Fault.SERVER_CRASH:
+                for server in (simulation.events_api, simulation.bets_api):
+                    server.generation += 1
+            case Fault.DATABASE_AWAY:
+                self._set_database_away(1)
+                simulation.scheduler.call_in(what.lasts, lambda: self._set_database_away(-1))
+            case Fault.DISCONNECT:
+                simulation.database.disconnect()
+            case Fault.BUS_AWAY:
+                self._set_bus_away(1)
+                simulation.scheduler.call_in(what.lasts, lambda: self._set_bus_away(-1))
+
+    def _backup(self, what: Break) -> None:
+        simulation = self._simulation
+        if what.fault is Fault.BACKUP:
+            backup = (simulation.scheduler.now, simulation.database.snapshot())
+            simulation.backups.append(backup)
+        elif simulation.backups:
+            made_at, tables = simulation.scheduler.random.choice(simulation.backups)
+            simulation.database.restore(tables)
             simulation.chronicle.restored_to.append(made_at)
             simulation.watch.forget()
+
+    def _history(self, what: Break) -> None:
+        match what.fault:
+            case Fault.RECREATE:
+                self._recreate(what.topic)
+            case Fault.LOSE_TAIL:
+                self._lose_tail(what)
+            case _:
+                self._lose_head(what)
 
     def _recreate(self, topic: str) -> None:
         """A backup from before is of no use after it: its log is no longer there."""

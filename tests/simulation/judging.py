@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 from unittest.mock import patch
 
 from tests.simulation.oracle import Oracle
-from tests.simulation.plan import Ask, Break, Plan
+from tests.simulation.plan import Ask, Plan
 from tests.simulation.simulation import Counts, Simulation
 
+Item = TypeVar("Item")
 SLICE_SIZE, PAGE = 2, 4
 """Bets in a slice, and in one query: small, so that a dozen bets make several."""
 
@@ -58,16 +60,19 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
         yield replace(plan, breaks=_without(plan.breaks, number))
     if plan.members > 1:
         yield replace(plan, members=1)
-    for name in ("duplicated", "unacknowledged", "given_up"):
-        if getattr(plan, name):
-            yield replace(plan, **{name: 0.0})
+    if plan.duplicated:
+        yield replace(plan, duplicated=0.0)
+    if plan.unacknowledged:
+        yield replace(plan, unacknowledged=0.0)
+    if plan.given_up:
+        yield replace(plan, given_up=0.0)
     for number, asks in enumerate(plan.clients):
         for which in range(len(asks)):
             fewer = _without(asks, which)
             yield replace(plan, clients=_with(plan.clients, number, fewer))
 
 
-def _without(items: tuple["Ask | Break | tuple[Ask, ...]", ...], number: int) -> tuple:  # type: ignore[type-arg]
+def _without(items: tuple[Item, ...], number: int) -> tuple[Item, ...]:
     return items[:number] + items[number + 1 :]
 
 

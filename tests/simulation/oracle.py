@@ -42,6 +42,7 @@ class Oracle:
         yield from self._states()
         yield from self._refusals()
         yield from self._accounts()
+        yield from self._fates()
         yield from self._order()
         yield from self._slices()
         yield from self._losses()
@@ -181,7 +182,7 @@ class Oracle:
         return any(
             entry.event in deleted
             for entry in self._chronicle.entries
-            if entry.bet == subject or entry.event == subject
+            if subject in {entry.bet, entry.event}
         ) or any(
             bet.event in deleted for bet_id, bet in self._truth.bets.items() if bet_id == subject
         )
@@ -210,8 +211,20 @@ class Oracle:
         if set(letters) != unreadable or any(n != 1 for n in letters.values()):
             yield f"dead letters {letters}, unreadable {unreadable}"
 
+    def _fates(self) -> Iterator[str]:
+        """What was applied was counted as applied, once."""
+        if self._tables.deletions or self._chronicle.restored_to:
+            return  # what was applied when depends on when it was deleted
+        for key, row in self._tables.positions.items():
+            subjects = {ConsumerName.EVENT_WRITER: "event", ConsumerName.BET_WRITER: "bet"}
+            subject = subjects.get(key.consumer)
+            if subject is not None and key.source.topic == EVENTS_TAXONOMY:
+                right = self._truth.applied[key.source, subject]
+                if row.position.tally.applied != right:
+                    yield f"{key} applied {right}, counted {row.position.tally}"
+
     def _order(self) -> Iterator[str]:
-        for (_, source), _reached in self._reached.items():
+        for _, source in self._reached:
             if source.topic != EVENTS_TAXONOMY:
                 continue
             scorer, bets, events = (
@@ -253,40 +266,41 @@ class Oracle:
 
     def _kept(self, entry: Entry) -> Iterator[str]:
         """Everything that was answered is so."""
-        if entry.outcome not in {Outcome.OK, Outcome.REFUSED}:
-            return
-        deleted = self._tables.deletions
-        versions = {row.message_id for row in self._tables.event_versions.values()}
-        refused = entry.outcome is Outcome.REFUSED
-        match entry.deed:
-            case "create" if not refused:
-                if entry.event not in self._tables.events and entry.event not in deleted:
+        match entry.outcome, entry.deed:
+            case Outcome.REFUSED, "kick_off" | "goal" | "finish" | "rename":
+                yield from self._refused_update(entry)
+            case Outcome.OK, "create":
+                if entry.event not in self._tables.events.keys() | self._tables.deletions.keys():
                     yield f"lost: {entry}"
-            case "kick_off" | "goal" | "finish" | "rename":
-                if entry.event in deleted or self._chronicle.restored_to:
-                    return
-                if refused and entry.message in versions:
-                    yield f"applied, though refused: {entry}"
-            case "place":
-                yield from self._placed(entry, refused=refused)
-            case "hand_over" if not refused:
+            case Outcome.OK | Outcome.REFUSED, "place":
+                yield from self._placed(entry, refused=entry.outcome is Outcome.REFUSED)
+            case Outcome.OK, "hand_over":
                 if entry.published and not self._was_handed_over(entry):
                     yield f"not handed over: {entry}"
-            case "withdraw" | "delete_event" if not self._chronicle.restored_to:
-                subject = entry.bet if entry.deed == "withdraw" else entry.event
-                if subject not in deleted:
-                    yield f"not deleted: {entry}"
-                if entry.deed == "withdraw":
-                    yield from self._withdrawn_in_time(entry)
-            case _:
-                pass
+            case Outcome.OK, "withdraw" | "delete_event":
+                yield from self._deleted(entry)
+
+    def _refused_update(self, entry: Entry) -> Iterator[str]:
+        if entry.event in self._tables.deletions or self._chronicle.restored_to:
+            return
+        if any(row.message_id == entry.message for row in self._tables.event_versions.values()):
+            yield f"applied, though refused: {entry}"
+
+    def _deleted(self, entry: Entry) -> Iterator[str]:
+        if self._chronicle.restored_to:
+            return
+        subject = entry.bet if entry.deed == "withdraw" else entry.event
+        if subject not in self._tables.deletions:
+            yield f"not deleted: {entry}"
+        if entry.deed == "withdraw":
+            yield from self._withdrawn_in_time(entry)
 
     def _placed(self, entry: Entry, *, refused: bool) -> Iterator[str]:
         stored = self._tables.bets.get(entry.bet or UUID(int=0))
         deleted = self._tables.deletions
         if refused:
-            if self._chronicle.restored_to and entry.reason == "event-not-found":
-                return  # its event's deletion was forgotten with the backup
+            if self._chronicle.restored_to and entry.reason in {"event-not-found", "bet-deleted"}:
+                return  # a deletion was forgotten with the backup
             if stored is not None and stored.placement.market.value == entry.market:
                 yield f"stands, though refused: {entry}"
             return

@@ -2,7 +2,7 @@
 that a failing plan can be made smaller piece by piece.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 from random import Random
 
@@ -144,14 +144,20 @@ def draw(seed: int) -> Plan:
     clients += [_players(random, events) for _ in range(random.randint(1, 4))]
     if random.random() < 0.3:
         clients.append(_rival(random, random.randrange(events)))
-    if random.random() < 0.3:
-        clients += [_fickle(random, random.randrange(events))] * 2
+    fickle = random.random() < 0.3
+    if fickle:
+        clients += [_fickle(random, random.randrange(events)) for _ in range(2)]
     if random.random() < 0.3:
         clients.append(_vandal(random, events))
     kinds = random.sample(COMMON, random.randint(0, 4))
     if random.random() < 0.35:
         kinds += [random.choice(RARE), Fault.STALL]
     breaks = [_break(random, random.choice(kinds)) for _ in range(random.randint(1, 10)) if kinds]
+    if fickle:
+        breaks += [
+            replace(_break(random, Fault.STALL), at=random.uniform(0, 3), moment=Moment.STATEMENT)
+            for _ in range(3)
+        ]
     if any(each.fault is Fault.RESTORE for each in breaks):
         breaks += [_break(random, Fault.BACKUP) for _ in range(random.randint(1, 3))]
     troubled = random.random() < 0.4
@@ -162,7 +168,7 @@ def draw(seed: int) -> Plan:
         members=random.choice((1, 2, 2, 2)),
         batch=random.choice((PARTITIONS, 4, 6, 50)),
         slices=random.choice((1, 2, 20)),
-        duplicated=random.choice((0.0, 0.1)) if troubled else 0.0,
+        duplicated=random.choice((0.0, 0.1, 0.5)) if troubled or fickle else 0.0,
         unacknowledged=random.choice((0.0, 0.1)) if troubled else 0.0,
         given_up=random.choice((0.0, 0.1)) if troubled else 0.0,
     )
@@ -175,7 +181,7 @@ def _company(random: Random, event: int) -> tuple[Ask, ...]:
         pause = random.expovariate(1 / mean)
         return Ask(deed, event, pause, score=score, tries=random.choice((1, 3)))
 
-    asks = [ask(Deed.CREATE, mean=0.1)]
+    asks = [ask(Deed.CREATE, mean=random.choice((0.1, 0.1, 1.5)))]
     if random.random() < 0.2:
         asks.append(ask(Deed.RENAME))
     if random.random() < 0.1:
@@ -242,13 +248,14 @@ def _fickle(random: Random, event: int) -> tuple[Ask, ...]:
 
 
 def _vandal(random: Random, events: int) -> tuple[Ask, ...]:
+    mean = random.choice((0.2, 0.7))
     return tuple(
         Ask(
-            random.choice((Deed.GARBAGE, Deed.FORGE, Deed.DELETE_EVENT)),
+            random.choice((Deed.GARBAGE, Deed.FORGE, Deed.FORGE, Deed.DELETE_EVENT)),
             random.randrange(events),
-            random.expovariate(1 / 0.7),
+            random.expovariate(1 / mean),
             market=random.choice(tuple(Market)),
-            key=random.randrange(1000),
+            key=5 * random.randrange(200) + random.choice((0, 1, 2, 2, 2, 3, 4)),
         )
         for _ in range(random.randint(2, 10))
     )
@@ -256,7 +263,7 @@ def _vandal(random: Random, events: int) -> tuple[Ask, ...]:
 
 def _break(random: Random, fault: Fault) -> Break:
     consumer = random.choice(tuple(ConsumerName))
-    moment = random.choice(tuple(Moment))
+    moment = random.choice((*Moment, Moment.STATEMENT, Moment.STATEMENT))
     if consumer is ConsumerName.BET_SCORER and random.random() < 0.5:
         moment = random.choice((Moment.PUBLISH, Moment.PUBLISHED, Moment.ACKNOWLEDGED))
     return Break(
@@ -265,7 +272,7 @@ def _break(random: Random, fault: Fault) -> Break:
         consumer=consumer,
         member=random.randrange(3),
         moment=moment,
-        skip=int(random.expovariate(1 / 8 if moment is Moment.STATEMENT else 1 / 2)),
+        skip=int(random.expovariate(1 / 20 if moment is Moment.STATEMENT else 1 / 2)),
         lasts=random.expovariate(1 / 2.0),
         topic=random.choice((EVENTS_TAXONOMY, EVENTS_TAXONOMY, BETS_STATE)),
         partition=random.randrange(PARTITIONS),

@@ -88,15 +88,18 @@ class Member(Process):
         return None if self.bus.subscription is None else self.bus.subscription.inner.member
 
     def suffer(self, moment: Moment) -> None:
-        found = self.simulation.struck(self.group, self.number, moment)
-        if found is Fault.CRASH:
-            self.simulation.say(f"{self.name} dies at {moment}")
-            raise Killed
-        if found is Fault.STATEMENT_FAILS:
-            raise DatabaseUnavailable("the connection was lost")
+        found = self.simulation.breaking.struck(self.group, self.number, moment)
+        match found and found.fault:
+            case Fault.CRASH:
+                self.simulation.say(f"{self.name} dies at {moment}")
+                raise Killed
+            case Fault.STATEMENT_FAILS:
+                raise DatabaseUnavailable("the connection was lost")
+            case Fault.STALL if found is not None:
+                self.simulation.breaking.stall(self, found)
 
     def commit_fault(self) -> CommitFault | None:
-        return super().commit_fault() or self.simulation.struck_commit(self.group)
+        return super().commit_fault() or self.simulation.breaking.struck_commit(self.group)
 
     def _run(self) -> None:
         try:
@@ -134,7 +137,7 @@ class Member(Process):
                 self.simulation.running.pause(IDLE)
 
 
-class ServerDied(Exception):  # noqa: N818 - it has happened; and it is nobody's error
+class ServerDied(Exception):
     """The connection to the server broke."""
 
 

@@ -179,7 +179,7 @@ class Requests:
             event_id=event_id,
             market=ask.market,
         )
-        stamp = {"id": self._simulation.new_id(), "time": self.now()}
+        stamp: Any = {"id": self._simulation.new_id(), "time": self.now()}
         if kind == 0:
             active = replace(_event(event_id), state=EventState.ACTIVE, version=version)
             return self._encode(EventUpdated(**stamp, event=active))

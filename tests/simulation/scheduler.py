@@ -41,10 +41,10 @@ class Task:
         self._wake_in(random.expovariate(1.0) * mean * self.slowness)
         self._scheduler.main.switch()
 
-    def stall(self, seconds: float) -> None:
-        """Freeze it where it stands (SIGSTOP, then SIGCONT); called by others."""
-        if self.alive:
-            self._wake_in(seconds)
+    def sleep(self, seconds: float) -> None:
+        """Let the others go on for exactly so long; called by the task itself."""
+        self._wake_in(seconds)
+        self._scheduler.main.switch()
 
     def kill(self) -> None:
         """End it where it stands; called by others. A task ends itself by raising Killed."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from random import Random
 from uuid import UUID
 
@@ -11,15 +11,14 @@ from adapters.cloudevents import CloudEventsCodec
 from adapters.memory.bus import MemoryBus
 from adapters.memory.database import MemoryDatabase, Snapshot
 from adapters.memory.log import MemoryLog
-from adapters.memory.store import CommitFault
 from domain.consumer import Consumer
 from domain.errors import BusUnavailable
-from domain.log import BETS_STATE, EVENTS_TAXONOMY, TOPICS, LogPartition, NewRecord, Placed
-from domain.records import ConsumerName
+from domain.log import EVENTS_TAXONOMY, TOPICS, LogPartition, NewRecord, Placed
+from domain.records import READERS, ConsumerName
 from domain.rulings import Lane
 from tests.simulation.breaking import Breaking
 from tests.simulation.chronicle import Chronicle, Kept
-from tests.simulation.plan import CHAOS_LASTS, Fault, Moment, Plan
+from tests.simulation.plan import CHAOS_LASTS, Plan
 from tests.simulation.processes import Client, Member, Process, Server
 from tests.simulation.requests import Requests
 from tests.simulation.scheduler import Scheduler, Task
@@ -32,11 +31,6 @@ PATIENCE = 120.0
 GIVEN_UP_AFTER = 2.0
 """Seconds after which a bus gives a record up."""
 
-READERS = {
-    EVENTS_TAXONOMY: tuple(ConsumerName),
-    BETS_STATE: (ConsumerName.BET_WRITER,),
-}
-
 
 @dataclass(slots=True)
 class Counts:
@@ -48,6 +42,11 @@ class Counts:
     bets: int = 0
     records: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Counts") -> None:
+        for each in fields(self):
+            mine, theirs = getattr(self, each.name), getattr(other, each.name)
+            setattr(self, each.name, mine + theirs)
 
 
 class Simulation:
@@ -136,12 +135,6 @@ class Simulation:
         if self._tracing:
             self.chronicle.trace.append(f"{self.scheduler.now:8.3f} {what}")
 
-    def struck(self, group: ConsumerName, number: int, moment: Moment) -> Fault | None:
-        return self.breaking.struck(group, number, moment)
-
-    def struck_commit(self, group: ConsumerName) -> CommitFault | None:
-        return self.breaking.struck_commit(group)
-
     def send(self, process: Process, record: NewRecord, future: "Future[Placed]") -> None:
         """Under way for a while, in order; then there, lost, or there without an answer."""
         now = self.scheduler.now
@@ -221,10 +214,18 @@ class Simulation:
         tables = self.database.snapshot()
         positions = {key: row.position.next_offset for key, row in tables.positions.items()}
         stopped = {source for _, source in self._lost_readings()}
+        read = {
+            (member.group, reading.source)
+            for member in self.members
+            if member.consumer is not None
+            for reading in member.consumer.readings
+        }
         busy = [client.task.name for client in self.clients if client.task.alive]
         for topic in TOPICS:
             for source, bounds in MemoryBus(self.log).bounds(topic).items():
                 for consumer in READERS[topic]:
+                    if (consumer, source) not in read:
+                        busy.append(f"nobody of {consumer} reads {source[:2]}")
                     reached = positions.get((consumer, source), 0)  # type: ignore[call-overload]
                     if reached != bounds.end and source not in stopped:
                         busy.append(f"{consumer} at {source[:2]} {reached} of {bounds.end}")

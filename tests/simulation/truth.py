@@ -1,6 +1,7 @@
 """What the story makes true: read from the records' bytes, by rules of the oracle's own."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -41,6 +42,8 @@ class Truth:
     bets: dict[UUID, TrueBet] = field(default_factory=dict)
     refused: dict[tuple[LogPartition, int], UUID] = field(default_factory=dict)
     """Place of each request that changed nothing because it may not; and whom it was about."""
+    applied: Counter[tuple[LogPartition, str]] = field(default_factory=Counter)
+    """How many requests about events and about bets changed something, in each partition."""
     refused_bets: set[UUID] = field(default_factory=set)
 
     def take(self, source: LogPartition, offset: int, kept: Kept, *, of_bets: bool) -> None:
@@ -70,6 +73,7 @@ class Truth:
         if event_id not in self.events:
             if data["version"] == 1 and data["state"] == "created":
                 self.events[event_id] = TrueEvent(data, origin, [_version(place, told, data)])
+                self.applied[place[0], "event"] += 1
             else:
                 self.refused[place] = event_id
         elif self.events[event_id].origin != origin:
@@ -90,6 +94,7 @@ class Truth:
         ):
             self.refused[place] = event_id
             return
+        self.applied[place[0], "event"] += 1
         event.now = data
         event.versions.append(_version(place, told, data))
 
@@ -103,6 +108,7 @@ class Truth:
             self.refused[place] = bet_id
             self.refused_bets.add(bet_id)
         else:
+            self.applied[place[0], "bet"] += 1
             self.bets[bet_id] = TrueBet(event_id, data["market"], data["userId"], place)
 
     def _hand_over(self, place: tuple[LogPartition, int], data: dict[str, Any]) -> None:
@@ -116,6 +122,7 @@ class Truth:
         elif standing.user != data["userId"]:
             if self._state_at(standing.event, place) == "created":
                 standing.user = data["userId"]
+                self.applied[place[0], "bet"] += 1
             else:
                 self.refused[place] = bet_id
 

@@ -1,0 +1,47 @@
+"""A thousand seeds; and that the simulation sees what it should, the same way each time."""
+
+import pytest
+
+from tests.simulation.judging import judge, shrink
+from tests.simulation.mutants import FOUND_BY, MUTANTS
+from tests.simulation.plan import draw
+
+SEEDS, AT_ONCE = 1000, 50
+MOST = 2000
+"""Seeds after which a deliberate fault counts as unseen."""
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
+def test_seeds(first: int) -> None:
+    wrong = {}
+    for seed in range(first, first + AT_ONCE):
+        wrongs = judge(draw(seed)).wrongs
+        if wrongs:
+            wrong[seed] = wrongs[0]
+    assert not wrong, f"read one with: python -m tests.simulation --seed {next(iter(wrong))}"
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_deliberate_fault_is_found(name: str) -> None:
+    # First with the seed that is known to find it; after a change of the interleaving by search.
+    known = FOUND_BY[name]
+    assert not judge(draw(known)).wrongs
+    with MUTANTS[name]():
+        assert any(judge(draw(seed)).wrongs for seed in (known, *range(MOST)))
+
+
+def test_a_seed_replays_exactly() -> None:
+    one, other = (judge(draw(3), tracing=True) for _ in range(2))
+    assert one.trace == other.trace
+    assert len(one.trace) > 20
+    assert (one.counts.steps, one.wrongs) == (other.counts.steps, other.wrongs)
+
+
+def test_a_failing_plan_is_made_smaller() -> None:
+    name = "no waiting for the bet writer"
+    plan = draw(FOUND_BY[name])
+    with MUTANTS[name]():
+        smaller = shrink(plan, fails=lambda plan: bool(judge(plan).wrongs))
+        assert judge(smaller, tracing=True).wrongs
+    assert sum(map(len, smaller.clients)) < sum(map(len, plan.clients))
+    assert len(smaller.breaks) <= len(plan.breaks)
