@@ -46,7 +46,7 @@ def test_topics_are_made_anew(site: Site, topics: Collection[str], behind: str) 
         promises.after(10)
         if behind != NOBODY:
             assert system.stop_one(f"{behind}-0") == 0
-            after_more_answers(promises, 40)
+            after_more_answers(promises, 15)
         recreate(site, topics)
         if behind != NOBODY:
             system.start_one(f"{behind}-0")
