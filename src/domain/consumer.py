@@ -130,19 +130,20 @@ class Consumer:
         sources = sorted({decoded.record.source for decoded in batch})
         found = read(self.handler.name, sources)
         positions = {source: found.get(source) or self._origin(source) for source in sources}
-        limits = self._limits(uow, sources)
+        ahead = self._ahead(uow, sources)
+        self._reader.compare(batch, ahead)
         past = superseded(uow, sources)
         admitted = _Admitted(positions)
         for decoded in batch:
             source, offset = decoded.record.source, decoded.record.offset
             reading = self._reader.get(source)
-            if reading is None:
+            if reading is None or reading.lost is not None:
                 continue
             if source in past or reading.is_ahead_of(positions[source]):
                 self._reader.restart(source)
             elif offset < positions[source].next_offset:
                 admitted.duplicates.append(decoded)
-            elif offset < limits.get(source, offset + 1):
+            elif source not in ahead or offset < ahead[source].next_offset:
                 admitted.fresh.append(decoded)
             else:
                 reading.held = True
@@ -151,15 +152,16 @@ class Consumer:
     def _origin(self, source: LogPartition) -> Position:
         return Position(consumer=self.handler.name, source=source)
 
-    def _limits(
+    def _ahead(
         self, uow: UnitOfWork, sources: Sequence[LogPartition]
-    ) -> Mapping[LogPartition, int]:
+    ) -> Mapping[LogPartition, Position]:
         """Where the consumer before this one stands; what only this one reads has no limit."""
-        if self.handler.behind is None:
+        behind = self.handler.behind
+        if behind is None:
             return {}
         limited = [source for source in sources if source.topic == EVENTS_TAXONOMY]
-        ahead = uow.positions.read(self.handler.behind, limited)
-        return {s: ahead[s].next_offset if s in ahead else 0 for s in limited}
+        found = uow.positions.read(behind, limited)
+        return {s: found.get(s) or Position(consumer=behind, source=s) for s in limited}
 
     def _publish(self, requests: Sequence[Request]) -> Iterator[Step]:
         """Publish what the requests move; return once every record is acknowledged."""

@@ -152,6 +152,19 @@ class Reader:
             left -= len(taken)
             yield from taken
 
+    def compare(self, batch: Sequence[Decoded], ahead: Mapping[LogPartition, Position]) -> None:
+        """See that the consumer before this one has read the same records."""
+        last = {(reader.source, reader.next_offset - 1): reader for reader in ahead.values()}
+        for record, _ in batch:
+            reader = last.get((record.source, record.offset))
+            reading = self._readings.get(record.source)
+            if (
+                reader is not None
+                and reading is not None
+                and reader.last_record_digest not in {None, record.digest()}
+            ):
+                reading.lost = _another(reader.next_offset, reader.consumer)
+
     def advance(self, positions: Collection[Position]) -> None:
         """These positions are committed: drop what lies below them."""
         for position in positions:
@@ -294,11 +307,13 @@ def _proves(reading: Reading, record: Record) -> bool:
     anchor = reading.anchors.popleft()
     if (record.offset, record.digest()) == (anchor.offset, anchor.digest):
         return True
-    reading.lost = (
-        f"the record before offset {anchor.offset + 1} is not the one that {anchor.reader} read"
-    )
+    reading.lost = _another(anchor.offset + 1, anchor.reader)
     return False
 
 
 def _ends_below(end: int, next_offset: int, consumer: ConsumerName) -> str:
     return f"the log ends at {end}, below position {next_offset} of {consumer}"
+
+
+def _another(next_offset: int, consumer: ConsumerName) -> str:
+    return f"the record before offset {next_offset} is not the one that {consumer} read"

@@ -25,7 +25,7 @@ from domain.errors import (
 )
 from domain.events import Event, EventPatch, EventState, check_values, patch_event
 from domain.identity import origin_of
-from domain.log import EVENTS_TAXONOMY, LogPartition
+from domain.log import EVENTS_TAXONOMY, PARTITIONS, LogPartition, partition_of
 from domain.messages import BetPlaced, BetUpdated, EventCreated, EventUpdated
 from domain.ports import EventLock, UnitOfWork
 from domain.records import ConsumerName
@@ -33,6 +33,10 @@ from domain.verdicts import Publication, refusal_error
 
 FRESH_ENOUGH = timedelta(seconds=2)
 """How old the Event Writer's caught-up mark may be when a bet is withdrawn."""
+
+LATELY = timedelta(seconds=10)
+"""How old the Bet Writer's caught-up mark may be when an event is deleted. It is no question of
+seconds, as a losing bet is: a bet that comes a moment too late is refused, and its client told."""
 
 
 def create_event(
@@ -165,12 +169,20 @@ def get_bet(uow: UnitOfWork, bet_id: UUID) -> Bet:
 
 
 def delete_event(uow: UnitOfWork, event_id: UUID) -> None:
-    """Delete an event that has no bets, for good. The caller commits."""
+    """Delete an event that has no bets, for good. The caller commits.
+
+    Bets that were accepted may wait in the log: the Bet Writer was away, or the database has been
+    restored from a backup. So it must have stood at the end of the event's partition lately.
+    """
     if not uow.events.lock([event_id], EventLock.DELETE):
         raise EventNotFound(f"there is no event {event_id}")
     bets = uow.bets.count(event_id)
     if bets:
         raise EventHasBets(bets)
+    partition = partition_of(str(event_id).encode(), PARTITIONS)
+    ago = uow.positions.caught_up_ago(ConsumerName.BET_WRITER, EVENTS_TAXONOMY)
+    if ago.get(partition, timedelta.max) > LATELY:
+        raise Lagging("the Bet Writer is behind; an event can't be deleted just now")
     uow.events.remove(event_id)
     uow.deletions.add(event_id)
 

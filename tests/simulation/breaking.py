@@ -53,7 +53,9 @@ class Breaking:
                 self._set_bus_away(1)
                 simulation.scheduler.call_in(what.lasts, lambda: self._set_bus_away(-1))
             case Fault.BACKUP:
-                simulation.backups.append(simulation.database.snapshot())
+                simulation.backups.append(
+                    (simulation.scheduler.now, simulation.database.snapshot())
+                )
             case Fault.RESTORE:
                 self._restore()
             case Fault.RECREATE:
@@ -131,9 +133,9 @@ class Breaking:
     def _restore(self) -> None:
         simulation = self._simulation
         if simulation.backups:
-            backup = simulation.scheduler.random.choice(simulation.backups)
+            made_at, backup = simulation.scheduler.random.choice(simulation.backups)
             simulation.database.restore(backup)
-            simulation.chronicle.restored = True
+            simulation.chronicle.restored_to.append(made_at)
             simulation.watch.forget()
 
     def _recreate(self, topic: str) -> None:

@@ -74,7 +74,8 @@ class Chronicle:
     losses: list[Loss] = field(default_factory=list)
     heads: dict[LogPartition, int] = field(default_factory=dict)
     """Where retention let a partition begin."""
-    restored: bool = False
+    restored_to: list[float] = field(default_factory=list)
+    """When the backups were made to which the database went back."""
     crashes: int = 0
     trace: list[str] = field(default_factory=list)
 

@@ -17,8 +17,9 @@ from tests.simulation.truth import Truth
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
-FRESH_ENOUGH = 2.0
-"""Seconds for which a consumer that stood at the end of the log counts as standing there."""
+FRESH_ENOUGH, LATELY = 2.0, 10.0
+"""Seconds for which a consumer that stood at the end of the log counts as standing there: when a
+bet is withdrawn, and when an event is deleted."""
 
 
 class Oracle:
@@ -226,7 +227,7 @@ class Oracle:
 
     def _slices(self) -> Iterator[str]:
         """Slices with one message id are one message."""
-        if self._chronicle.restored:
+        if self._chronicle.restored_to:
             return  # a bet that was deleted after the backup is there again
         values: defaultdict[bytes, set[bytes]] = defaultdict(set)
         for source, records in self._chronicle.story.items():
@@ -262,7 +263,7 @@ class Oracle:
                 if entry.event not in self._tables.events and entry.event not in deleted:
                     yield f"lost: {entry}"
             case "kick_off" | "goal" | "finish" | "rename":
-                if entry.event in deleted or self._chronicle.restored:
+                if entry.event in deleted or self._chronicle.restored_to:
                     return
                 if refused and entry.message in versions:
                     yield f"applied, though refused: {entry}"
@@ -271,7 +272,7 @@ class Oracle:
             case "hand_over" if not refused:
                 if entry.published and not self._was_handed_over(entry):
                     yield f"not handed over: {entry}"
-            case "withdraw" | "delete_event" if not self._chronicle.restored:
+            case "withdraw" | "delete_event" if not self._chronicle.restored_to:
                 subject = entry.bet if entry.deed == "withdraw" else entry.event
                 if subject not in deleted:
                     yield f"not deleted: {entry}"
@@ -284,17 +285,27 @@ class Oracle:
         stored = self._tables.bets.get(entry.bet or UUID(int=0))
         deleted = self._tables.deletions
         if refused:
-            if self._chronicle.restored and entry.reason == "event-not-found":
+            if self._chronicle.restored_to and entry.reason == "event-not-found":
                 return  # its event's deletion was forgotten with the backup
             if stored is not None and stored.placement.market.value == entry.market:
                 yield f"stands, though refused: {entry}"
             return
         if entry.answered_bet != entry.bet or entry.answered_market != entry.market:
             yield f"another bet was answered: {entry}"
-        if stored is None and entry.bet not in deleted:
+        if stored is None and entry.bet not in deleted and not self._unknown_to_backup(entry):
             yield f"lost: {entry}"
         if stored is not None and stored.placement.market.value != entry.market:
             yield f"on another market: {entry}"
+
+    def _unknown_to_backup(self, entry: Entry) -> bool:
+        """Whether its event was deleted while the Bet Writer's mark in a backup still counted."""
+        return any(
+            other.deed == "delete_event"
+            and other.event == entry.event
+            and other.asked_at < made_at + LATELY
+            for other in self._chronicle.entries
+            for made_at in self._chronicle.restored_to
+        )
 
     def _was_handed_over(self, entry: Entry) -> bool:
         """Its record was read by the Bet Writer, at a place where it may do so."""

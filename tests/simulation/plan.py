@@ -121,7 +121,7 @@ class Plan:
     breaks: tuple[Break, ...]
     members: int
     batch: int
-    """Records of events.taxonomy in one transaction, at most."""
+    """Records of events.taxonomy in one transaction, at most; at least one of each partition."""
     slices: int
     """Slices in one transaction, at most."""
     duplicated: float
@@ -143,10 +143,14 @@ def draw(seed: int) -> Plan:
     clients = [_company(random, event) for event in range(events)]
     clients += [_players(random, events) for _ in range(random.randint(1, 4))]
     if random.random() < 0.3:
+        clients.append(_rival(random, random.randrange(events)))
+    if random.random() < 0.3:
+        clients += [_fickle(random, random.randrange(events))] * 2
+    if random.random() < 0.3:
         clients.append(_vandal(random, events))
-    kinds = random.sample(COMMON, random.randint(0, 5))
+    kinds = random.sample(COMMON, random.randint(0, 4))
     if random.random() < 0.35:
-        kinds.append(random.choice(RARE))
+        kinds += [random.choice(RARE), Fault.STALL]
     breaks = [_break(random, random.choice(kinds)) for _ in range(random.randint(1, 10)) if kinds]
     if any(each.fault is Fault.RESTORE for each in breaks):
         breaks += [_break(random, Fault.BACKUP) for _ in range(random.randint(1, 3))]
@@ -156,7 +160,7 @@ def draw(seed: int) -> Plan:
         clients=tuple(clients),
         breaks=tuple(sorted(breaks, key=lambda each: each.at)),
         members=random.choice((1, 2, 2, 2)),
-        batch=random.choice((1, 2, 3, 5, 50)),
+        batch=random.choice((PARTITIONS, 4, 6, 50)),
         slices=random.choice((1, 2, 20)),
         duplicated=random.choice((0.0, 0.1)) if troubled else 0.0,
         unacknowledged=random.choice((0.0, 0.1)) if troubled else 0.0,
@@ -215,25 +219,50 @@ def _players(random: Random, events: int) -> tuple[Ask, ...]:
     )
 
 
+def _rival(random: Random, event: int) -> tuple[Ask, ...]:
+    """Somebody else who keeps the score of the same match."""
+    return tuple(
+        Ask(Deed.GOAL, event, random.expovariate(2), score=f"{n % 2}-{random.randint(0, 2)}")
+        for n in range(random.randint(2, 10))
+    )
+
+
+def _fickle(random: Random, event: int) -> tuple[Ask, ...]:
+    """Places a bet and withdraws it, again and again, in two windows at once."""
+    mean = random.choice((0.02, 0.1, 0.4))
+    return tuple(
+        Ask(
+            random.choice((Deed.PLACE, Deed.PLACE, Deed.WITHDRAW)),
+            event,
+            random.expovariate(1 / mean),
+            key=random.choice((1, 1, 2)),
+        )
+        for _ in range(random.randint(4, 12))
+    )
+
+
 def _vandal(random: Random, events: int) -> tuple[Ask, ...]:
     return tuple(
         Ask(
             random.choice((Deed.GARBAGE, Deed.FORGE, Deed.DELETE_EVENT)),
             random.randrange(events),
-            random.expovariate(1 / 1.5),
+            random.expovariate(1 / 0.7),
             market=random.choice(tuple(Market)),
             key=random.randrange(1000),
         )
-        for _ in range(random.randint(1, 6))
+        for _ in range(random.randint(2, 10))
     )
 
 
 def _break(random: Random, fault: Fault) -> Break:
+    consumer = random.choice(tuple(ConsumerName))
     moment = random.choice(tuple(Moment))
+    if consumer is ConsumerName.BET_SCORER and random.random() < 0.5:
+        moment = random.choice((Moment.PUBLISH, Moment.PUBLISHED, Moment.ACKNOWLEDGED))
     return Break(
         fault,
-        at=random.uniform(0, CHAOS_LASTS),
-        consumer=random.choice(tuple(ConsumerName)),
+        at=random.uniform(0, random.choice((4, CHAOS_LASTS))),
+        consumer=consumer,
         member=random.randrange(3),
         moment=moment,
         skip=int(random.expovariate(1 / 8 if moment is Moment.STATEMENT else 1 / 2)),

@@ -214,7 +214,7 @@ class Client:
 
     def _try(self, ask: Ask) -> Entry | None:
         simulation = self._simulation
-        request = simulation.requests.prepare(ask, self.number)
+        request = simulation.requests.prepare(ask)
         if request is None:
             return None
         entry, server, submit = request

@@ -42,6 +42,7 @@ class Requests:
         self._simulation = simulation
         self._placed: list[tuple[UUID, UUID]] = []
         """(Bet, event) of everything that was asked for."""
+        self._keyed: dict[tuple[UUID, int], UUID] = {}
 
     def event_id(self, number: int) -> UUID:
         return uuid5(NAMESPACE, f"{self._simulation.plan.seed}/{number}")
@@ -49,7 +50,7 @@ class Requests:
     def now(self) -> datetime:
         return BEGINNING + timedelta(seconds=self._simulation.scheduler.now)
 
-    def prepare(self, ask: Ask, client: int) -> Prepared | None:
+    def prepare(self, ask: Ask) -> Prepared | None:
         """None when there is nothing yet that could be asked about."""
         event_id = self.event_id(ask.event)
         now = self._simulation.scheduler.now
@@ -58,7 +59,7 @@ class Requests:
             case Deed.CREATE | Deed.KICK_OFF | Deed.GOAL | Deed.FINISH | Deed.RENAME:
                 return self._publishing(entry, self._simulation.events_api, self._of_event(ask))
             case Deed.PLACE:
-                return self._place(entry, ask, client)
+                return self._place(entry, ask)
             case Deed.DELETE_EVENT:
                 return self._deleting(entry, lambda uow: delete_event(uow, event_id))
             case Deed.GARBAGE | Deed.FORGE:
@@ -88,8 +89,8 @@ class Requests:
             uow, event_id, patch, expected_versions=None, message_id=message_id, now=now
         )
 
-    def _place(self, entry: Entry, ask: Ask, client: int) -> Prepared:
-        event_id, user = self.event_id(ask.event), f"user-{client % 2}"
+    def _place(self, entry: Entry, ask: Ask) -> Prepared:
+        event_id, user = self.event_id(ask.event), f"user-{ask.key % 2}"
         bet_id = self._simulation.new_id()
         if ask.key:
             bet_id = bet_id_of_key(user_id=user, event_id=event_id, key=str(ask.key))
@@ -97,6 +98,7 @@ class Requests:
             id=bet_id, date_created=self.now(), user_id=user, event_id=event_id, market=ask.market
         )
         self._placed.append((bet_id, event_id))
+        self._keyed[event_id, ask.key] = bet_id
         entry.bet, entry.market, entry.user = bet_id, ask.market.value, user
         message_id, now = self._simulation.new_id(), self.now()
         return self._publishing(
@@ -110,7 +112,7 @@ class Requests:
     def _about_a_bet(self, entry: Entry, ask: Ask) -> Prepared | None:
         if not self._placed:
             return None
-        entry.bet, entry.event = self._simulation.scheduler.random.choice(self._placed)
+        entry.bet, entry.event = self._some_bet(ask)
         bet_id = entry.bet
         match ask.deed:
             case Deed.HAND_OVER:
@@ -126,6 +128,15 @@ class Requests:
             case _:
                 server = self._simulation.bets_api
                 return entry, server, lambda: self._read(server, bet_id)
+
+    def _some_bet(self, ask: Ask) -> tuple[UUID, UUID]:
+        """The one with the key that was placed last, or any."""
+        random = self._simulation.scheduler.random
+        event_id = self.event_id(ask.event)
+        keyed = self._keyed.get((event_id, ask.key))
+        if keyed is not None and random.random() < 0.7:
+            return keyed, event_id
+        return random.choice(self._placed)
 
     def _read(self, server: Server, bet_id: UUID) -> None:
         """What `GET /bets/{id}` and its history would say has to fit."""
@@ -181,7 +192,8 @@ class Requests:
             )
             return self._encode(EventUpdated(**stamp, event=over))
         if kind == 2:
-            return self._encode(BetPlaced(**stamp, placement=replace(placement, id=stamp["id"])))
+            forged = uuid5(NAMESPACE, f"{event_id}/{ask.key % 2}")
+            return self._encode(BetPlaced(**stamp, placement=replace(placement, id=forged)))
         if kind == 3:
             return self._encode(BetUpdated(**stamp, placement=placement))
         return self._encode(

@@ -67,7 +67,8 @@ class Simulation:
         self.database = MemoryDatabase(now=self.requests.now, wait=self._wait_for_lock)
         self.database_away = self.bus_away = False
         self.garbage: set[bytes] = set()
-        self.backups: list[Snapshot] = []
+        self.backups: list[tuple[float, Snapshot]] = []
+        """Each with the moment when it was made."""
         self.counts = Counts(seeds=1)
         for topic in TOPICS:
             self.note_logs(topic)

@@ -46,4 +46,6 @@ class Watch:
                     assert bet.state == seen.state, f"bet {bet_id} was {seen.state} for good"
         for gone in self._bets.keys() - tables.bets.keys():
             assert gone in tables.deletions, f"bet {gone} is gone, but was not deleted"
-            del self._bets[gone]
+            event = tables.events.get(self._bets.pop(gone).event_id)
+            state = None if event is None else event.event.state
+            assert state in {None, "created"}, f"bet {gone} was withdrawn from an event in {state}"

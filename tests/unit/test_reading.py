@@ -169,6 +169,7 @@ def test_a_tail_lost_while_reading_is_noticed_within_a_second(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Even by a bus that says nothing of it.
+    monkeypatch.setattr(bench.log, "cuts", lambda _: ())
     member = started(bench, Noting())
     bench.append(a_message(), a_message())
     work(member)
@@ -231,7 +232,10 @@ def test_a_lost_partition_stops_and_the_others_go_on(
     assert not reading_of(member).buffer
 
 
-def test_what_was_in_the_buffer_of_a_lost_partition_is_not_worked_on(bench: Bench) -> None:
+def test_what_was_in_the_buffer_of_a_lost_partition_is_not_worked_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.log, "cuts", lambda _: ())
     handler = Noting(behind=BET_WRITER)
     member = started(bench, handler)
     bench.append(a_message(), a_message(), a_message())

@@ -16,7 +16,7 @@ from domain.errors import (
     RuleBroken,
 )
 from domain.events import Event
-from domain.log import EVENTS_TAXONOMY, LogPartition
+from domain.log import EVENTS_TAXONOMY, PARTITIONS, LogPartition, partition_of
 from domain.ports import EventLock, UnitOfWork
 from domain.records import ConsumerName
 from domain.requests import (
@@ -81,15 +81,48 @@ def versions(uow: UnitOfWork) -> None:
     uow.event_versions.add([a_version(an_event(), at=0)])
 
 
+PARTITION_OF_EVENT = partition_of(str(EVENT).encode(), PARTITIONS)
+
+
+def bets_caught_up(
+    seconds: float, *, partition: int = PARTITION_OF_EVENT, log: Any = LATER_LOG
+) -> Fill:
+    source = LogPartition(EVENTS_TAXONOMY, partition, log)
+    ago = timedelta(seconds=seconds)
+    return lambda uow: uow.positions.mark_caught_up(ConsumerName.BET_WRITER, [source], ago=ago)
+
+
+@pytest.mark.parametrize("seconds", [0, 10])
 @pytest.mark.parametrize("event", [an_event(), active(), finished()])
-def test_an_event_without_bets_is_deleted_for_good(event: Event) -> None:
-    with a_database(holding(event), versions).transaction() as uow:
+def test_an_event_without_bets_is_deleted_for_good(event: Event, seconds: float) -> None:
+    with a_database(holding(event), versions, bets_caught_up(seconds)).transaction() as uow:
         delete_event(uow, EVENT)
         assert not uow.events.among([EVENT])
         assert not uow.event_versions.history(EVENT)
         assert uow.deletions.among([EVENT])
         with pytest.raises(EventNotFound):
             delete_event(uow, EVENT)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        bets_caught_up(10.001),
+        bets_caught_up(0, partition=(PARTITION_OF_EVENT + 1) % PARTITIONS),
+        bets_caught_up(0, log=SOURCE[2]),
+        lambda uow: uow.positions.mark_caught_up(
+            ConsumerName.EVENT_WRITER,
+            [LogPartition(EVENTS_TAXONOMY, PARTITION_OF_EVENT, LATER_LOG)],
+            ago=timedelta(0),
+        ),
+    ],
+)
+def test_an_event_stays_while_bets_on_it_may_wait_in_the_log(mark: Fill) -> None:
+    with a_database(holding(an_event()), versions, mark).transaction() as uow:
+        with pytest.raises(Lagging):
+            delete_event(uow, EVENT)
+        assert uow.events.among([EVENT])
+        assert not uow.deletions.among([EVENT])
 
 
 def test_an_event_with_bets_stays() -> None:

@@ -78,6 +78,8 @@ class MemorySubscription:
         self._topics = topics
         self._places: dict[LogPartition, int | None] = {}
         """Next offset of each partition it believes to own; None until it is sought."""
+        self._cuts: dict[LogPartition, int] = {}
+        """How many losses of its tail each place knows of."""
         self._paused: set[LogPartition] = set()
         self._turn = 0
         self._closed = False
@@ -101,6 +103,7 @@ class MemorySubscription:
         with self._log.condition:
             if source in self._places:
                 self._places[source] = offset
+                self._cuts[source] = len(self._log.cuts(source))
 
     def pause(self, sources: Collection[LogPartition]) -> None:
         with self._log.condition:
@@ -148,7 +151,11 @@ class MemorySubscription:
         misplaced = set()
         for source, place in self._places.items():
             bounds = self._log.bounds(source)
-            if place is not None and bounds and not bounds.start <= place <= bounds.end:
+            if place is None or bounds is None:
+                continue
+            # Also when the log has grown again since: these are other records.
+            cut = any(end < place for end in self._log.cuts(source)[self._cuts[source] :])
+            if cut or not bounds.start <= place <= bounds.end:
                 self._places[source] = None
                 misplaced.add(source)
         return misplaced

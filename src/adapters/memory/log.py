@@ -39,6 +39,8 @@ class _Partition:
     source: LogPartition
     start: int = 0
     records: list[Record] = field(default_factory=list)
+    cuts: list[int] = field(default_factory=list)
+    """Where its tail was lost, each time."""
 
     @property
     def end(self) -> int:
@@ -103,6 +105,7 @@ class MemoryLog:
         with self.condition:
             found = self._topics[topic][partition]
             del found.records[max(end - found.start, 0) :]
+            found.cuts.append(end)
 
     def drop_head(self, topic: str, partition: int, *, start: int) -> None:
         """Lose what lies before offset `start`, as retention does."""
@@ -159,6 +162,11 @@ class MemoryLog:
         """None when this log is no longer there."""
         found = self._find(source)
         return None if found is None else Bounds(found.start, found.end)
+
+    def cuts(self, source: LogPartition) -> Sequence[int]:
+        """Where its tail was lost, each time."""
+        found = self._find(source)
+        return () if found is None else found.cuts
 
     def records(self, source: LogPartition, offset: int, most: int | None = None) -> list[Record]:
         """What lies there from `offset` on."""
