@@ -19,6 +19,7 @@ from tests.samples import (
     an_event,
     an_id,
     created,
+    handed_over,
     placed,
     stored,
 )
@@ -176,3 +177,32 @@ def test_what_is_deleted_while_it_is_looked_at_is_no_violation(world: World) -> 
 
     found = verify(world.database, Moving(world.log), world.codec)
     assert found.holds, found
+
+
+def test_a_bet_that_is_handed_over_while_it_is_looked_at_is_no_violation(world: World) -> None:
+    bet = world.place(world.create().id, Market.DRAW)
+
+    class Moving(MemoryBus):
+        """Before it is read, the bet gets another user."""
+
+        def read(self, topic: str) -> Iterator[Record]:
+            if world.bet(bet.id).placement.user_id == "ann":
+                world.hand_over(bet.id, "bob")
+            return super().read(topic)
+
+    found = verify(world.database, Moving(world.log), world.codec)
+    assert found.holds, found
+    assert not found.quiet
+    assert violations(world) == {}
+
+
+def test_a_hand_over_before_the_bet_was_placed_changes_nothing(world: World) -> None:
+    story: list[Message] = [
+        created(an_event()),
+        handed_over(a_placement(user_id="bob")),
+        placed(a_placement()),
+    ]
+    for number, message in enumerate(story):
+        world.publish([CODEC.encode(replace(message, id=an_id(number)))])
+    world.settle()
+    assert violations(world) == {}
