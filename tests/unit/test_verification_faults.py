@@ -98,6 +98,16 @@ def test_a_record_that_nobody_accounts_for_is_named(world: World, event: Event) 
     assert violations(world)["accounting"] == 1
 
 
+def test_a_record_that_was_counted_twice_is_named(world: World, event: Event) -> None:
+    def write(uow: UnitOfWork) -> None:
+        position = next(p for p in uow.positions.all() if p.next_offset)
+        twice = position.tally.plus(Tally(read=99, applied=99))
+        uow.positions.save([replace(position, tally=twice)])
+
+    change(world, write)
+    assert violations(world) == {"accounting": 1}
+
+
 def test_a_consumer_that_passed_the_one_before_is_named(world: World, event: Event) -> None:
     world.submit(world.updating(event.id, goal("1-1")))
     world.settle([ConsumerName.EVENT_WRITER])
