@@ -19,6 +19,7 @@ from tests.integration.system import Client, System, eventually, running_process
 from tests.kafka.broker import KafkaBroker
 
 SCORES = [f"{home}-{away}" for home in range(5) for away in range(5)][1:]
+KEYED = {"keyed", "last-moment", "withdrawn"}
 ORDER = Random(4)
 """In which requests are sent. How they race is the machine's."""
 
@@ -56,7 +57,8 @@ class AllAtOnce:
         ORDER.shuffle(jobs)
         later = [*jobs[len(jobs) // 2 :], *goals]
         ORDER.shuffle(later)
-        in_order = [*jobs[: len(jobs) // 2], *kick_offs, *later]
+        last_moment: list[Job] = [partial(crowd.place, wager) for wager in wanted["last-moment"]]
+        in_order = [*jobs[: len(jobs) // 2], *last_moment, *kick_offs, *last_moment, *later]
         assert len(in_order) >= 2000
         crowd.ask_all(in_order)
 
@@ -65,7 +67,8 @@ class AllAtOnce:
             versions_are_whole(client, event, crowd)
             client.update(event, state="finished", score="7-0")
         twins_are_one(client, crowd, type_of_twins)
-        crowd.ask_all([partial(crowd.place, wager) for wager in wanted["keyed"]])
+        again = wanted["keyed"] + wanted["last-moment"]
+        crowd.ask_all([partial(crowd.place, wager) for wager in again])
         for wager in crowd.wagers:
             assert len(set(wager.answers)) <= 1 + wager.deleted, wager
         for event in events:
@@ -80,11 +83,11 @@ class AllAtOnce:
 
 def wagers(events: list[str]) -> dict[str, list[Wager]]:
     """Each by a user of its own, over all events and markets."""
-    parts = {"keyed": 300, "unkeyed": 500, "given-away": 60, "withdrawn": 60}
+    parts = {"keyed": 250, "last-moment": 75, "unkeyed": 500, "given-away": 60, "withdrawn": 60}
     where = cycle((event, market) for event in events for market in MARKETS)
     return {
         name: [
-            Wager(user, *next(where), key=user if name in {"keyed", "withdrawn"} else None)
+            Wager(user, *next(where), key=user if name in KEYED else None)
             for user in (f"{name}-{number}" for number in range(number_of))
         ]
         for name, number_of in parts.items()
