@@ -155,6 +155,7 @@ def main() -> None:
 
 def fill(connection: Connection, *, bets: int, events: int) -> None:
     size = {"bets": bets, "events": events}
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     connection.exec_driver_sql(EVENTS, size)
     ids = connection.exec_driver_sql("SELECT id FROM story").scalars().all()
     connection.exec_driver_sql(

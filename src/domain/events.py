@@ -102,9 +102,7 @@ def patch_event(event: Event, patch: EventPatch) -> Event:
     changes = patch.changes(event)
     if not changes:
         return event
-    # Values that no event may have come before any conflict: making one raises.
-    renamed = {name: value for name, value in changes.items() if name in FROZEN_ONCE_STARTED}
-    replace(event, **renamed)  # type: ignore[arg-type]
+    check_values(event, patch)
     if "state" in changes:
         # A step carries nothing else (but the final score), not even values that change nothing:
         # who sends them means something that this step can't do.
@@ -118,6 +116,14 @@ def patch_event(event: Event, patch: EventPatch) -> Event:
     after: Event = replace(event, **changes, version=event.version + 1)  # type: ignore[arg-type]
     check_change(event, after)
     return after
+
+
+def check_values(event: Event, patch: EventPatch) -> None:
+    """Raise InvalidValue when `patch` would make what no event may be, such as one with equal
+    teams. That comes before any conflict: it would be as wrong at another version."""
+    changes = patch.changes(event)
+    renamed = {name: value for name, value in changes.items() if name in FROZEN_ONCE_STARTED}
+    replace(event, **renamed)  # type: ignore[arg-type]
 
 
 def check_change(before: Event, after: Event) -> None:

@@ -56,6 +56,10 @@ class Fold:
             case _:
                 return None
 
+    def forget(self, event_id: UUID) -> None:
+        """Take the event for one that was never told."""
+        del self.events[event_id], self._versions[event_id]
+
     def _event(self, record: Record, message: EventCreated | EventUpdated) -> EventVersion | None:
         event_id = message.event.id
         after = judge_event(message, self.events.get(event_id), deleted=False)

@@ -23,7 +23,7 @@ from domain.errors import (
     Lagging,
     VersionMismatch,
 )
-from domain.events import Event, EventPatch, EventState, patch_event
+from domain.events import Event, EventPatch, EventState, check_values, patch_event
 from domain.identity import origin_of
 from domain.log import EVENTS_TAXONOMY, PARTITIONS, LogPartition, partition_of
 from domain.messages import BetPlaced, BetUpdated, EventCreated, EventUpdated
@@ -73,6 +73,7 @@ def update_event(
     event = get_event(uow, event_id)
     if not patch.changes(event):
         return event
+    check_values(event, patch)
     if expected_versions is not None and event.version not in expected_versions:
         raise VersionMismatch(f"the event is at version {event.version}")
     after = patch_event(event, patch)

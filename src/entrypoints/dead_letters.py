@@ -36,9 +36,11 @@ def one(url: str, letter_id: int) -> dict[str, object]:
 
 
 def requeue(settings: Settings, url: str, letter_id: int) -> dict[str, object]:
-    """Append the letter to its topic again, unless that was done before. A crash between the
-    acknowledgement and the mark can append it twice: two equal requests, of which the second
-    changes nothing."""
+    """Append the letter to its topic again, unless that was done before: whoever else requeues it
+    meanwhile waits for the letter's row, and then finds it done. A crash between the
+    acknowledgement and the mark leaves the letter open, and requeueing it once more appends it
+    twice. Unreadable still, it is two letters; readable by now, two equal requests, of which the
+    second is judged as any retry is."""
     with (
         bootstrap.connected(settings, url, name="dead-letters") as (database, bus),
         database.transaction() as uow,

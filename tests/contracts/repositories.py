@@ -6,6 +6,7 @@ transactions wait for a lock right now).
 from tests.contracts.repositories_audit import AuditContract
 from tests.contracts.repositories_bets import BetsContract
 from tests.contracts.repositories_bookkeeping import BookkeepingContract
+from tests.contracts.repositories_corrections import CorrectionContract
 from tests.contracts.repositories_events import EventsContract
 from tests.contracts.repositories_listening import ListeningContract
 from tests.contracts.repositories_locks import LocksContract
@@ -26,5 +27,6 @@ class DatabaseContract(
     LocksContract,
     ListeningContract,
     AuditContract,
+    CorrectionContract,
 ):
     """All of it."""

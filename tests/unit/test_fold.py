@@ -1,20 +1,18 @@
 """The story folded without batches, positions or locks gives what the writers made of it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from uuid import UUID
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.bets import Bet, BetState, Market
-from domain.events import Event
 from domain.fold import Fold, HandOver
-from domain.log import EVENTS_TAXONOMY, LogPartition, Record
+from domain.log import EVENTS_TAXONOMY, Record
 from domain.messages import BetPlaced, Message
 from domain.ports import UnitOfWork
-from domain.records import ConsumerName, Refusal, RefusalReason, StoredEvent
+from domain.records import ConsumerName, StoredEvent
 from domain.verification import verify
 from tests.samples import (
     BET,
@@ -37,7 +35,8 @@ from tests.samples import (
     updated,
 )
 from tests.unit.bench import CODEC, JUNK
-from tests.world import KICK_OFF, World
+from tests.unit.verifying import change, violations
+from tests.world import World
 
 # Alone
 
@@ -226,147 +225,3 @@ def test_whatever_is_changed_behind_the_writers_back_is_named(
     if changed is not None and changed.state is BetState.WIN and bet.state is BetState.WIN:
         return
     assert violations(world)
-
-
-# What `verify` says when they differ
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-def violations(world: World) -> dict[str, int]:
-    found = verify(world.database, world.bus, world.codec)
-    return {i.name: i.violations for i in found.invariants if i.violations}
-
-
-def change(world: World, write: Callable[[UnitOfWork], object]) -> None:
-    with world.database.transaction() as uow:
-        write(uow)
-        uow.commit()
-
-
-def test_a_deleted_event_is_left_out(world: World) -> None:
-    event = world.create()
-    world.delete_event(event.id)
-    assert violations(world) == {}
-
-
-def test_a_lost_event_is_named(world: World) -> None:
-    event = world.create()
-    change(world, lambda uow: uow.events.remove(event.id))
-    assert violations(world) == {"fold": 1}
-
-
-def test_a_bet_with_another_user_is_named(world: World) -> None:
-    bet = world.place(world.create().id, Market.DRAW)
-    change(world, lambda uow: uow.bets.change_users({bet.id: "eve"}))
-    assert violations(world) == {"fold": 1}
-
-
-def test_a_version_that_is_lost_is_named(world: World) -> None:
-    event = world.create()
-    second = world.update(event.id, KICK_OFF)
-    change(world, lambda uow: uow.events.remove(event.id))
-    with world.database.transaction() as uow:
-        assert uow.event_versions.history(event.id) == []
-    change(world, lambda uow: uow.events.write([replace(stored(second), created_at=world.now())]))
-    found = examples(world, "fold")
-    assert f"version 1 of event {event.id} is told, but not there" in found
-    assert f"version 2 of event {event.id} is told, but not there" in found
-
-
-def test_a_version_that_another_record_made_is_named(world: World) -> None:
-    event = world.create()
-    change(world, lambda uow: forge(uow, event, message_id=an_id(77)))
-    assert violations(world) == {"fold": 1}
-
-
-def test_a_version_that_is_not_told_is_named(world: World) -> None:
-    event = world.create()
-    bet = world.place(event.id, Market.DRAW)
-    change(world, lambda uow: forge(uow, event, version=2, position=bet.position))
-    assert examples(world, "fold") == [f"version 2 of event {event.id} is there, but not told"]
-
-
-def forge(uow: UnitOfWork, event: Event, **wrong: object) -> None:
-    """Put a version into the place of the first, or beside it."""
-    (first,) = uow.event_versions.history(event.id)
-    stored = uow.events.among([event.id])[event.id]
-    if "version" not in wrong:
-        uow.events.remove(event.id)
-        uow.events.write([stored])
-    uow.event_versions.add([replace(first, **wrong)])  # type: ignore[arg-type]
-
-
-def test_a_bet_whose_event_is_not_told_is_named(world: World) -> None:
-    event = world.create()
-    bet = world.place(event.id, Market.DRAW)
-    foreign = replace(event, id=an_id(99_999))
-
-    def write(uow: UnitOfWork) -> None:
-        origin = uow.events.among([event.id])[event.id]
-        uow.events.write([replace(origin, event=foreign)])
-        (first,) = uow.event_versions.history(event.id)
-        place = first.position._replace(offset=bet.position.offset)
-        uow.event_versions.add([replace(first, event_id=foreign.id, position=place)])
-        stray = replace(bet.placement, id=an_id(99_998), event_id=foreign.id)
-        uow.bets.add([replace(bet, placement=stray)])
-
-    change(world, write)
-    assert examples(world, "fold") == [
-        f"bet {an_id(99_998)} is there, but its event is not told",
-        f"version 1 of event {foreign.id} is there, but its event is not told",
-    ]
-
-
-def test_another_record_at_the_place_that_was_read_last_is_named(world: World) -> None:
-    event = world.create()
-    change(
-        world,
-        lambda uow: uow.positions.save(
-            [
-                replace(p, last_record_digest=b"x" * 16)
-                for p in uow.positions.all()
-                if p.next_offset and p.consumer is ConsumerName.BET_SCORER
-            ]
-        ),
-    )
-    (found,) = examples(world, "fold")
-    assert "lies another record than the one that was read" in found
-    assert event
-
-
-@pytest.mark.parametrize("tells_it_first", [True, False])
-def test_a_bet_that_was_refused_before_may_be_missing(
-    world: World, *, tells_it_first: bool
-) -> None:
-    event = an_event()
-    early, late = placed(a_placement()), replace(placed(a_placement()), id=an_id(7))
-    told: list[Message] = [early, replace(created(event), id=an_id(8)), late]
-    world.publish([CODEC.encode(message) for message in told[0 if tells_it_first else 1 :]])
-    world.settle()
-    assert violations(world) == {}
-    if not tells_it_first:
-        # Refused without a reason: the refusal lies where the bet was told.
-        refusal = Refusal(
-            source=source_of_all(world),
-            offset=1,
-            message_id=late.id,
-            type="bet.placed",
-            subject=BET,
-            reason=RefusalReason.EVENT_NOT_OPEN,
-        )
-        change(world, lambda uow: uow.bets.remove(BET))
-        change(world, lambda uow: uow.refusals.add([refusal]))
-        assert examples(world, "fold") == [f"bet {BET} is told, but not there"]
-
-
-def source_of_all(world: World) -> LogPartition:
-    return next(iter(world.bus.read(EVENTS_TAXONOMY))).source
-
-
-def examples(world: World, name: str) -> list[str]:
-    report = verify(world.database, world.bus, world.codec)
-    return sorted(next(i.examples for i in report.invariants if i.name == name))

@@ -12,10 +12,13 @@ from domain import repair as repairing
 from domain.bets import Bet, BetState, Market
 from domain.errors import DatabaseUnavailable
 from domain.evaluator import evaluate
-from domain.events import Event
-from domain.records import BetGroup, ConsumerName, Correction
-from domain.repair import correct, corrections, repair
+from domain.events import Event, EventState
+from domain.ports import EventLock
+from domain.records import BetGroup, BetKind, Cause, ConsumerName, Correction
+from domain.repair import correct, corrections, is_wrong, repair
+from domain.score import Score
 from domain.verification import verify
+from tests.samples import EVENT, MustWait, a_bet, a_database, a_version, an_event, stored
 from tests.world import FINISH, KICK_OFF, World, goal
 
 
@@ -98,6 +101,15 @@ def test_a_wrong_bet_is_found_and_put_right(
     assert verify(world.database, world.bus, world.codec).holds
 
 
+def test_a_version_above_the_events_is_wrong_even_if_it_is_there() -> None:
+    now = Cause(EventState.ACTIVE, Score.parse("1-0"))
+    kind = BetKind(market=Market.TEAM_1, state=BetState.WINNING, own=now, now=now, is_ahead=False)
+    for to_now in (True, False):
+        assert not is_wrong(kind, to_now=to_now)
+        assert is_wrong(kind._replace(is_ahead=True), to_now=to_now)
+        assert is_wrong(kind._replace(own=None), to_now=to_now)
+
+
 def test_a_bet_that_only_lags_is_not_wrong_yet(world: World, event: Event) -> None:
     world.submit(world.updating(event.id, goal("1-1")))
     world.settle([ConsumerName.EVENT_WRITER])
@@ -163,6 +175,19 @@ def test_the_callers_transaction_decides(world: World, event: Event) -> None:
     with world.database.transaction() as uow:
         assert [each.wrong.bets for each in correct(uow, wrong)] == [1]
     assert found(world, to_now=False) == wrong, "nobody has committed"
+
+
+def test_events_stand_still_while_their_bets_are_corrected() -> None:
+    wrong = a_bet(event_version=7)
+    database = a_database(
+        lambda uow: uow.events.write([stored(an_event())]),
+        lambda uow: uow.event_versions.add([a_version(an_event(), at=0)]),
+        lambda uow: uow.bets.add([wrong]),
+    )
+    with database.transaction() as uow:
+        assert correct(uow, corrections(uow, to_now=True))
+        with database.transaction() as other, pytest.raises(MustWait):
+            other.events.lock([EVENT], EventLock.CHANGE)
 
 
 def test_large_repairs_are_many_small_transactions(

@@ -62,7 +62,7 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-_EXAMPLE = {
+_EXAMPLE: dict[str, Any] = {
     "type": "football",
     "team_1": "Argentina",
     "team_2": "France",

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 
 from adapters.kafka.client import LogClient
 from adapters.kafka.errors import domain_errors
-from adapters.kafka.mending import mend_at_first, mend_before_poll
+from adapters.kafka.mending import mend_at_first, mend_before_poll, mend_header_names
 from adapters.kafka.settings import KafkaSettings
 from domain.errors import Misconfigured
 from domain.log import PARTITIONS, Bounds, Headers, LogPartition, Record
@@ -48,6 +48,7 @@ class LogConsumer:
         self._settings = settings
         self._client: LogClient | None = None
         self.kafka: Any = None
+        mend_header_names()
         try:
             with domain_errors("connecting a consumer"):
                 self.kafka = KafkaConsumer(**self._config(group))
@@ -178,9 +179,9 @@ def records_of(source: LogPartition, batch: Sequence[Any]) -> list[Record]:
 
 def _headers(found: Sequence[tuple[str, bytes | None]]) -> Headers:
     """Other programs' headers may be without a value, the domain's may not."""
-    for _, value in found:
-        if value is None:
-            return tuple((key, value or b"") for key, value in found)
+    for name, value in found:
+        if value is None or type(name) is not str:
+            return tuple((str(name), value or b"") for name, value in found)
     return tuple(found)  # type: ignore[arg-type]
 
 

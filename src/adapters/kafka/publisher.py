@@ -24,6 +24,7 @@ from kafka.serializer import Serializer
 
 from adapters.kafka.client import TouchlineClient
 from adapters.kafka.errors import translated
+from adapters.kafka.mending import HeaderName
 from adapters.kafka.settings import KafkaSettings
 from domain.errors import BusUnavailable, Misconfigured
 from domain.log import PARTITIONS, NewRecord, Placed, partition_of
@@ -175,6 +176,7 @@ class _Line:
         if self._is_broken:
             return False
         topic, key, value, headers = waiting.record
+        named = [(HeaderName(name), content) for name, content in headers]
         try:
             if (found := len(self._producer.partitions_for(topic))) != PARTITIONS:
                 _settle(waiting.future, _wrong_number(topic, found))
@@ -183,7 +185,7 @@ class _Line:
                 topic,
                 key=key,
                 value=_NULL if value is None else value,
-                headers=list(headers),
+                headers=named,
                 # Not left to the producer: while partitions are being added it would go by their
                 # new number, and a key's records would lie in two places.
                 partition=None if key is None else partition_of(key, PARTITIONS),

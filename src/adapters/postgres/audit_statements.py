@@ -1,6 +1,9 @@
 # ruff: noqa: S608 - what is put into the statements are this file's own constants
 """The statements behind `PostgresAudit`: each asks of all rows at once, in one snapshot."""
 
+# Whoever asks of all rows waits for the answer. It holds to the end of the transaction.
+PATIENTLY = "SET LOCAL statement_timeout = '15min';"
+
 GROUPS = """
 SELECT event_id, market, state, event_version, count(*) FROM bets GROUP BY 1, 2, 3, 4
 """
@@ -17,12 +20,12 @@ WITH groups (event_id, market, state, event_version, bets) AS ({GROUPS}), judged
 )
 """
 
-KINDS = f"""{JUDGED}
+KINDS = f"""{PATIENTLY}{JUDGED}
 SELECT market, state, own_state, own_score, now_state, now_score, is_ahead, sum(bets)::bigint
 FROM judged GROUP BY 1, 2, 3, 4, 5, 6, 7
 """
 
-OF_KINDS = f"""{JUDGED}
+OF_KINDS = f"""{PATIENTLY}{JUDGED}
 SELECT event_id, market, state, event_version, bets FROM judged
 WHERE EXISTS (
     SELECT FROM unnest(
@@ -36,7 +39,7 @@ WHERE EXISTS (
 """
 
 # Locked in the order in which the Bet Writer locks.
-CORRECT = """
+CORRECT = f"""{PATIENTLY}
 WITH wanted AS (
     SELECT * FROM unnest(
         %(event_ids)s::uuid[], %(markets)s::market[], %(wrong_states)s::bet_state[],
@@ -63,7 +66,7 @@ WHERE event_id = %(event_id)s::uuid AND market = %(market)s AND state = %(state)
 ORDER BY id LIMIT %(most)s
 """
 
-LATE = """
+LATE = f"""{PATIENTLY}
 WITH kick_offs AS (
     SELECT DISTINCT ON (event_id) event_id, generation, "offset"
     FROM event_versions JOIN logs USING (log_id)
@@ -86,7 +89,7 @@ WITH kick_offs AS (
 SELECT id, count(*) OVER () FROM late ORDER BY id LIMIT %(most)s
 """
 
-VERSION_FAULTS = """
+VERSION_FAULTS = f"""{PATIENTLY}
 WITH told AS (
     SELECT event_id, version,
         (generation, "offset") <= lag((generation, "offset"))
@@ -109,7 +112,7 @@ WITH told AS (
 SELECT event_id, count(*) OVER () FROM faults ORDER BY 1 LIMIT %(most)s
 """
 
-BOOKS = """
+BOOKS = f"""{PATIENTLY}
 WITH read AS (
     SELECT log_id, topic, partition, sum(refused)::bigint AS refused,
         max(dead_lettered) AS dead_lettered, max(next_offset) AS verdicts_until,
@@ -139,14 +142,14 @@ FROM read FULL JOIN refused USING (log_id, topic, partition)
     FULL JOIN placed USING (log_id, topic, partition)
 """
 
-PLACED_IN = """
+PLACED_IN = f"""{PATIENTLY}
 DECLARE placed NO SCROLL CURSOR FOR
 SELECT "offset", id, event_id, market, user_id, date_created FROM bets
 WHERE log_id = %(log_id)s AND partition = %(partition)s AND "offset" < %(below)s
 ORDER BY "offset", id
 """
 
-MADE_IN = """
+MADE_IN = f"""{PATIENTLY}
 DECLARE made NO SCROLL CURSOR FOR
 SELECT event_id, version, state, score, at, message_id, "offset" FROM event_versions
 WHERE log_id = %(log_id)s AND partition = %(partition)s AND "offset" < %(below)s

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - what is put into the statements are this file's own constants
 """What is kept beside the story: refusals, deletions, dead letters."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -11,6 +11,10 @@ from adapters.postgres.session import Row, Session
 from domain.log import LogPartition, Record
 from domain.messages import MESSAGE_TYPES, BetPlaced
 from domain.records import DeadLetter, Refusal, RefusalReason
+
+_MOST_BYTES = 4 * 2**20
+"""Of dead letters in one statement: PostgreSQL takes no text of a gigabyte, and bytes are several
+times as long on their way there."""
 
 _PLACES = "%(log_ids)s::uuid[], %(topics)s::text[], %(partitions)s::int[], %(offsets)s::bigint[]"
 
@@ -118,17 +122,19 @@ class PostgresDeadLetters:
         self._session = session
 
     def add(self, letters: Collection[DeadLetter]) -> None:
-        if not letters:
-            return
         ordered = sorted(letters, key=lambda each: (each.record.source, each.record.offset))
-        records = [each.record for each in ordered]
+        for portion in _portions(ordered):
+            self._add(portion)
+
+    def _add(self, letters: Sequence[DeadLetter]) -> None:
+        records = [each.record for each in letters]
         self._session.execute(
             _ADD_LETTERS,
             {
                 "keys": binaries(record.key for record in records),
                 "values": binaries(record.value for record in records),
                 "headers": binaries(pack_headers(record.headers) for record in records),
-                "reasons": texts(_storable(each.reason) for each in ordered),
+                "reasons": texts(_storable(each.reason) for each in letters),
                 **_places([(record.source, record.offset) for record in records]),
             },
         )
@@ -152,6 +158,24 @@ class PostgresDeadLetters:
             "UPDATE dead_letters SET requeued_at = %(at)s WHERE id = %(id)s",
             {"at": at, "id": letter_id},
         )
+
+
+def _portions(letters: Sequence[DeadLetter]) -> Iterator[Sequence[DeadLetter]]:
+    """In order, each below the most bytes or with one letter."""
+    start = held = 0
+    for at, letter in enumerate(letters):
+        size = _size(letter.record)
+        if at > start and held + size > _MOST_BYTES:
+            yield letters[start:at]
+            start, held = at, 0
+        held += size
+    if letters:
+        yield letters[start:]
+
+
+def _size(record: Record) -> int:
+    headers = sum(len(name) + len(value) for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers
 
 
 def _places(places: Sequence[tuple[LogPartition, int]]) -> dict[str, object]:

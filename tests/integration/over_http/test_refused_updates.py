@@ -128,8 +128,10 @@ def test_422_comes_before_all(web: Web, events: dict[str, Json], wrong: dict[str
 def test_a_team_that_becomes_the_other_is_422_before_conflicts(
     web: Web, events: dict[str, Json], state: str
 ) -> None:
-    problem(web.patch(events[state]["id"], team_1="FRANCE"), "validation-error")
-    problem(web.patch(events[state]["id"], team_2="argentina", score="1-0"), "validation-error")
+    for headers in ({}, {"If-Match": '"77"'}):
+        for change in ({"team_1": "FRANCE"}, {"team_2": "argentina", "score": "1-0"}):
+            response = web.patch(events[state]["id"], headers=headers, **change)
+            problem(response, "validation-error")
 
 
 @pytest.mark.parametrize("change", [{"state": "active"}, {"score": "1-0"}, NEW])
