@@ -7,7 +7,7 @@ import pytest
 from adapters.memory.bus import MemorySubscription
 from domain.log import EVENTS_TAXONOMY
 from domain.ports import Poll
-from domain.records import ConsumerName, Tally
+from domain.records import ConsumerName, Position, Tally
 from tests.unit.bench import (
     Bench,
     Noting,
@@ -262,3 +262,40 @@ def test_what_is_revoked_is_forgotten(bench: Bench) -> None:
     held = [{reading.source for reading in member.readings} for member in (first, second)]
     assert sorted(len(sources) for sources in held) == [1, 2]
     assert not held[0] & held[1]
+
+
+def test_a_record_that_the_consumer_before_did_not_read(bench: Bench) -> None:
+    """It had the log before the loss, this one has it after: only the digest tells."""
+    handler = Noting(behind=BET_WRITER)
+    member = started(bench, handler)
+    bench.append(a_message(), a_message())
+    with bench.database.transaction() as uow:
+        read = Position(
+            consumer=BET_WRITER, source=bench.source(), next_offset=2, last_record_digest=b"another"
+        )
+        uow.positions.save([read])
+        uow.commit()
+    work(member)
+    assert handler.decided == []
+    assert reading_of(member).lost == (
+        "the record before offset 2 is not the one that bet-writer read"
+    )
+
+
+def test_a_lost_partition_is_read_again_from_a_backup_before_the_loss(bench: Bench) -> None:
+    handler = Noting()
+    member = started(bench, handler)
+    bench.append(a_message())
+    work(member)
+    backup = bench.database.snapshot()
+    bench.append(a_message(), a_message())
+    work(member)
+    bench.log.truncate(EVENTS_TAXONOMY, 0, end=1)
+    work(member)
+    assert reading_of(member).lost is not None
+    bench.database.restore(backup)
+    bench.append(a_message())
+    bench.seconds += 1
+    work(member)
+    assert reading_of(member).lost is None
+    assert bench.reached(handler) == 2

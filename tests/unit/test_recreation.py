@@ -101,3 +101,20 @@ def test_a_log_that_was_registered_late_is_not_the_newest_for_long() -> None:
         uow.logs.register(EVENTS_TAXONOMY, earlier.log_id)
         uow.commit()
     assert world.update(event_id, KICK_OFF).state is EventState.ACTIVE
+
+
+def test_two_that_find_the_new_log_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.create()
+    world.log.recreate(EVENTS_TAXONOMY)
+    (source, *_) = world.log.sources(EVENTS_TAXONOMY)
+    caught_up: list[object] = []
+    monkeypatch.setattr("domain.recreation._catch_up", caught_up.append)
+    with world.database.transaction() as uow:
+        # Whoever held the positions had found it, too.
+        monkeypatch.setattr(
+            uow.positions, "lock", lambda *_: uow.logs.register(source.topic, source.log_id)
+        )
+        register(uow, source)
+        assert uow.logs.incarnations(source.topic)[-1] == source.log_id
+    assert caught_up == []
