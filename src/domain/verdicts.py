@@ -19,7 +19,7 @@ from domain.errors import (
 )
 from domain.events import Event
 from domain.history import version_at
-from domain.log import Placed
+from domain.log import EVENTS_TAXONOMY, Placed
 from domain.messages import BetPlaced, BetUpdated, EventCreated, EventUpdated, TaxonomyMessage
 from domain.ports import UnitOfWork
 from domain.records import ConsumerName, RefusalReason
@@ -37,6 +37,9 @@ class Publication:
     """The event's version as far as the quick checks knew; of an event, the version asked for."""
     conditional: bool = False
     """Whether the client named the version that it expects (If-Match)."""
+    log_id: UUID | None = None
+    """The newest log as far as the quick checks knew, for a request that leaves no trace of its
+    own: only its place tells then that it was judged, and a place is one of this log."""
 
 
 def refusal_error(reason: RefusalReason, publication: Publication | None = None) -> RuleBroken:
@@ -79,12 +82,21 @@ def verdicts(
         for p, _ in published
         if p.message.id in refusals
     }
-    rest = [(p.message, placed) for p, placed in published if p.message.id not in refusals]
+    rest = [(p, placed) for p, placed in published if p.message.id not in refusals]
+    messages = [p.message for p, _ in rest]
     found |= _event_verdicts(
-        uow, [m for m, _ in rest if isinstance(m, EventCreated | EventUpdated)]
+        uow, [m for m in messages if isinstance(m, EventCreated | EventUpdated)]
     )
+    newest = uow.logs.incarnations(EVENTS_TAXONOMY)[-1:] if any(p.log_id for p, _ in rest) else ()
     found |= _bet_verdicts(
-        uow, [(m, placed) for m, placed in rest if isinstance(m, BetPlaced | BetUpdated)]
+        uow,
+        [
+            (message, placed)
+            for p, placed in rest
+            for message in [p.message]
+            if isinstance(message, BetPlaced)
+            or (isinstance(message, BetUpdated) and p.log_id in newest)
+        ],
     )
     return found
 

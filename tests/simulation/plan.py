@@ -158,9 +158,17 @@ def draw(seed: int) -> Plan:
             replace(_break(random, Fault.STALL), at=random.uniform(0, 3), moment=Moment.STATEMENT)
             for _ in range(3)
         ]
+    # What is under way when history changes is what may go wrong.
+    breaks += [
+        replace(_break(random, Fault.STALL), at=max(0.0, each.at - random.uniform(0, 1)))
+        for each in breaks
+        if each.fault in RARE
+    ]
     if any(each.fault is Fault.RESTORE for each in breaks):
         breaks += [_break(random, Fault.BACKUP) for _ in range(random.randint(1, 3))]
     troubled = random.random() < 0.4
+    # A copy of a lost record in its very place would make the loss good.
+    copies = not any(each.fault is Fault.LOSE_TAIL for each in breaks)
     return Plan(
         seed=seed,
         clients=tuple(clients),
@@ -168,7 +176,7 @@ def draw(seed: int) -> Plan:
         members=random.choice((1, 2, 2, 2)),
         batch=random.choice((PARTITIONS, 4, 6, 50)),
         slices=random.choice((1, 2, 20)),
-        duplicated=random.choice((0.0, 0.1, 0.5)) if troubled or fickle else 0.0,
+        duplicated=random.choice((0.0, 0.1, 0.5)) if copies and (troubled or fickle) else 0.0,
         unacknowledged=random.choice((0.0, 0.1)) if troubled else 0.0,
         given_up=random.choice((0.0, 0.1)) if troubled else 0.0,
     )

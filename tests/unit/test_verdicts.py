@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -25,6 +26,7 @@ from domain.records import ConsumerName, Refusal, RefusalReason
 from domain.verdicts import Publication, Verdict, refusal_error, verdicts
 from tests.samples import (
     LATER_LOG,
+    LOG,
     OTHER_BET,
     OTHER_EVENT,
     SOURCE,
@@ -237,7 +239,17 @@ def test_a_hand_over_is_answered_as_it_was_made(user_id: str) -> None:
     """Also when another one has been applied since."""
     handed = a_placement(user_id=user_id)
     with a_database(a_match, with_bet).transaction() as uow:
-        assert told(uow, handed_over(handed)) == [replace(AS_IT_IS, placement=handed)]
+        asked = publication(handed_over(handed), log_id=LATER_LOG)
+        found = verdicts(uow, [(asked, at(5))])
+        assert found == {asked.message.id: replace(AS_IT_IS, placement=handed)}
+
+
+@pytest.mark.parametrize("log_id", [LOG, None])
+def test_a_hand_over_in_an_earlier_log_has_no_verdict(log_id: UUID | None) -> None:
+    """It may have been lost with it: that it was not refused says nothing then."""
+    with a_database(a_match, with_bet).transaction() as uow:
+        asked = publication(handed_over(a_placement(user_id="bob")), log_id=log_id)
+        assert verdicts(uow, [(asked, at(5))]) == {}
 
 
 def test_bets_and_events_are_looked_up_together() -> None:
