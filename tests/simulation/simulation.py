@@ -213,7 +213,8 @@ class Simulation:
         """Who has something left to do."""
         tables = self.database.snapshot()
         positions = {key: row.position.next_offset for key, row in tables.positions.items()}
-        stopped = {source for _, source in self._lost_readings()}
+        lost = self._lost_readings()
+        stopped = {source for _, source in lost}
         read = {
             (member.group, reading.source)
             for member in self.members
@@ -229,6 +230,12 @@ class Simulation:
                     reached = positions.get((consumer, source), 0)  # type: ignore[call-overload]
                     if reached != bounds.end and source not in stopped:
                         busy.append(f"{consumer} at {source[:2]} {reached} of {bounds.end}")
+        busy += [
+            f"{name} has not noticed a loss"
+            for loss in self.chronicle.losses
+            for name in loss.beyond
+            if (name, loss.source) not in lost
+        ]
         busy += [f"{m.name}: {m.trouble}" for m in self.members if m.trouble is not None]
         return busy
 
