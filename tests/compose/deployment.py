@@ -40,6 +40,7 @@ class ImageBroker(KafkaBroker):
         self._variables = variables
         self._data = Path(variables["KAFKA_LOG_DIRS"])
         self._port = listeners(variables["KAFKA_ADVERTISED_LISTENERS"])["INTERNAL"].port
+        self._advertised_port = self._port
 
     def _format(self) -> None:
         folders = {name: self._directory / name for name in ("default", "mounted")}
