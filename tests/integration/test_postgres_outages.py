@@ -2,12 +2,15 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from uuid import UUID
 
 import psycopg2
 import pytest
+from pytest_mock import MockerFixture
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from adapters.postgres.database import PostgresDatabase
 from adapters.postgres.migrate import migrate
@@ -167,3 +170,31 @@ def test_a_door_that_never_opens_is_unavailable() -> None:
         with closing(database.listen()) as listener:
             expect_quiet(listener, 0.1)
         database.close()
+
+
+def test_a_connection_that_fails_when_it_is_given_back(
+    database: PostgresDatabase, mocker: MockerFixture
+) -> None:
+    """Seen when the server was killed just then: SQLAlchemy had closed its part already."""
+    broken = OperationalError("ROLLBACK", None, Exception("server closed the connection"))
+    mocker.patch.object(database.engine.dialect, "do_rollback", side_effect=broken)
+    with database.transaction() as uow:
+        uow.logs.generations()
+    mocker.patch.object(Connection, "close", autospec=True, side_effect=_closed_then_broken(broken))
+    with database.transaction() as uow:
+        uow.logs.generations()
+    mocker.stopall()
+    with database.transaction() as uow:
+        uow.logs.generations()
+
+
+def _closed_then_broken(error: Exception) -> Callable[[Connection], None]:
+    close = Connection.close
+
+    def close_and_fail(connection: Connection) -> None:
+        was_open = not connection.closed
+        close(connection)
+        if was_open:
+            raise error
+
+    return close_and_fail

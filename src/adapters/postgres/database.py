@@ -80,5 +80,7 @@ def _give_back(connection: Connection) -> None:
     try:
         connection.close()
     except SQLAlchemyError:
-        connection.invalidate()
+        # Where it failed decides whether it counts as closed by now.
+        if not connection.closed:
+            connection.invalidate()
         connection.close()
