@@ -10,6 +10,10 @@ from fastapi import FastAPI
 
 from domain.errors import Misconfigured
 
+KEEP_ALIVE = 75
+"""Seconds that an idle connection stays open: longer than clients keep theirs, or a request would
+meet its end. httpx keeps five, which is uvicorn's default, too."""
+
 SHUTDOWN_TIMEOUT = 5
 """Seconds that open requests get when a server stops."""
 
@@ -47,6 +51,7 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+            timeout_keep_alive=KEEP_ALIVE,
             lifespan="on",
         )
         super().__init__(config)
