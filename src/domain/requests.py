@@ -8,6 +8,7 @@ at its place in the log (see `verdicts`). Reading and deleting go straight to th
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from domain.bets import Bet, Placement
@@ -28,7 +29,7 @@ from domain.identity import origin_of
 from domain.log import EVENTS_TAXONOMY, PARTITIONS, LogPartition, partition_of
 from domain.messages import BetPlaced, BetUpdated, EventCreated, EventUpdated
 from domain.ports import EventLock, UnitOfWork
-from domain.records import ConsumerName
+from domain.records import ConsumerName, RefusalReason
 from domain.verdicts import Publication, refusal_error
 
 FRESH_ENOUGH = timedelta(seconds=2)
@@ -74,8 +75,7 @@ def update_event(
     if not patch.changes(event):
         return event
     check_values(event, patch)
-    if expected_versions is not None and event.version not in expected_versions:
-        raise VersionMismatch(f"the event is at version {event.version}")
+    _check_version(event, expected_versions)
     after = patch_event(event, patch)
     return Publication(
         message=EventUpdated(id=message_id, time=now, event=after),
@@ -83,6 +83,11 @@ def update_event(
         event_version=after.version,
         conditional=expected_versions is not None,
     )
+
+
+def _check_version(event: Event, expected: Collection[int] | None) -> None:
+    if expected is not None and event.version not in expected:
+        raise VersionMismatch(f"the event is at version {event.version}")
 
 
 def place_bet(
@@ -121,17 +126,44 @@ def _is_judged_until_kick_off(uow: UnitOfWork, event_id: UUID) -> bool:
 
 
 def _earlier_verdict(uow: UnitOfWork, placement: Placement) -> Bet | None:
-    standing = uow.bets.among([placement.id]).get(placement.id)
-    if standing is not None:
-        if standing.placement.market is not placement.market:
+    found = _fate_of(uow, placement.id)
+    if found.standing is not None:
+        if found.standing.placement.market is not placement.market:
             raise IdempotencyKeyReused("the key was used for a bet on another market")
-        return standing
-    if uow.deletions.among([placement.id]):
+        return found.standing
+    if found.deleted:
         raise BetDeleted("the bet of this key has been deleted")
-    refusal = uow.refusals.of_subjects([placement.id]).get(placement.id)
-    if refusal is not None:
-        raise refusal_error(refusal.reason)
+    if found.refused is not None:
+        raise refusal_error(found.refused)
     return None
+
+
+class _FateOfBet(NamedTuple):
+    """What became of a bet's id; nothing yet where all of it is empty."""
+
+    standing: Bet | None = None
+    deleted: bool = False
+    refused: RefusalReason | None = None
+
+
+def _fate_of(uow: UnitOfWork, bet_id: UUID) -> _FateOfBet:
+    """Ask statement by statement, each of which sees more than the one before. So a refusal counts
+    only if the bet is not there after it either: the bet that stands is why others of its id were
+    refused, and may have been added since the first look."""
+    refused: RefusalReason | None = None
+    for _ in range(2):
+        standing = uow.bets.among([bet_id]).get(bet_id)
+        if standing is not None:
+            return _FateOfBet(standing=standing)
+        if uow.deletions.among([bet_id]):
+            return _FateOfBet(deleted=True)
+        if refused is not None:
+            break
+        refusal = uow.refusals.of_subjects([bet_id]).get(bet_id)
+        if refusal is None:
+            break
+        refused = refusal.reason
+    return _FateOfBet(refused=refused)
 
 
 def update_bet(
@@ -161,24 +193,28 @@ def get_event(uow: UnitOfWork, event_id: UUID) -> Event:
 
 def get_bet(uow: UnitOfWork, bet_id: UUID) -> Bet:
     """The bet, or BetRefused with the reason when its request was refused."""
-    bet = uow.bets.among([bet_id]).get(bet_id)
-    if bet is not None:
-        return bet
-    if not uow.deletions.among([bet_id]):
-        refusal = uow.refusals.of_subjects([bet_id]).get(bet_id)
-        if refusal is not None:
-            raise BetRefused(f"bet {bet_id} was refused: {refusal.reason}", refusal.reason)
+    found = _fate_of(uow, bet_id)
+    if found.standing is not None:
+        return found.standing
+    if found.refused is not None:
+        raise BetRefused(f"bet {bet_id} was refused: {found.refused}", found.refused)
     raise BetNotFound(f"there is no bet {bet_id}")
 
 
-def delete_event(uow: UnitOfWork, event_id: UUID) -> None:
+def delete_event(
+    uow: UnitOfWork, event_id: UUID, *, expected_versions: Collection[int] | None = None
+) -> None:
     """Delete an event that has no bets, for good. The caller commits.
+
+    `expected_versions` are those of If-Match; None when the client named none.
 
     Bets that were accepted may wait in the log: the Bet Writer was away, or the database has been
     restored from a backup. So it must have stood at the end of the event's partition lately.
     """
-    if not uow.events.lock([event_id], EventLock.DELETE):
+    stored = uow.events.lock([event_id], EventLock.DELETE).get(event_id)
+    if stored is None:
         raise EventNotFound(f"there is no event {event_id}")
+    _check_version(stored.event, expected_versions)
     bets = uow.bets.count(event_id)
     if bets:
         raise EventHasBets(bets)

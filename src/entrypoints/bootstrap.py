@@ -5,7 +5,7 @@ Heavy parts are imported where they are wired, so that each process loads only w
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -159,7 +159,7 @@ def consumer_health(runner: ConsumerRunner, settings: Settings, url: str) -> "Fa
     opened = open_database(url, connections=1, name="health")
     bus = open_bus(settings, opened)
     registry = CollectorRegistry()
-    registry.register(ConsumerMetrics(runner.name, runner.readings))
+    registry.register(ConsumerMetrics({runner.name: runner.readings}))
     dependencies = Dependencies(opened, bus)
     return health_app(
         f"Touchline {runner.name}",
@@ -168,22 +168,30 @@ def consumer_health(runner: ConsumerRunner, settings: Settings, url: str) -> "Fa
     )
 
 
-def events_api(settings: Settings, url: str) -> "FastAPI":
+def events_api(settings: Settings, url: str, *, beside: Sequence[ConsumerRunner] = ()) -> "FastAPI":
     from adapters.http.events_api import create_events_api
 
-    return _api(create_events_api, "events-api", settings, url)
+    return _api(create_events_api, "events-api", settings, url, beside)
 
 
-def bets_api(settings: Settings, url: str) -> "FastAPI":
+def bets_api(settings: Settings, url: str, *, beside: Sequence[ConsumerRunner] = ()) -> "FastAPI":
     from adapters.http.bets_api import create_bets_api
 
-    return _api(create_bets_api, "bets-api", settings, url)
+    return _api(create_bets_api, "bets-api", settings, url, beside)
 
 
-def _api(create: Callable[..., "FastAPI"], name: str, settings: Settings, url: str) -> "FastAPI":
+def _api(
+    create: Callable[..., "FastAPI"],
+    name: str,
+    settings: Settings,
+    url: str,
+    beside: Sequence[ConsumerRunner],
+) -> "FastAPI":
+    """One server; its metrics tell of the consumers that run beside it in this process, too."""
     from prometheus_client import CollectorRegistry
 
     from adapters.http.desk import THREADS, Desk
+    from adapters.http.metrics import ConsumerMetrics
 
     opened = open_database(url, connections=THREADS, name=name)
     bus = open_bus(settings, opened)
@@ -195,5 +203,7 @@ def _api(create: Callable[..., "FastAPI"], name: str, settings: Settings, url: s
         new_id=new_id,
         now=lambda: datetime.now(UTC),
     )
-    registry: CollectorRegistry = CollectorRegistry()
+    registry = CollectorRegistry()
+    if beside:
+        registry.register(ConsumerMetrics({each.name: each.readings for each in beside}))
     return create(desk, health=Dependencies(opened, bus), registry=registry)

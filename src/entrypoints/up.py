@@ -37,7 +37,10 @@ def run_everything(
         try:
             for thread in threads:
                 thread.start()
-            apps = [bootstrap.events_api(settings, url), bootstrap.bets_api(settings, url)]
+            apps = [
+                create(settings, url, beside=runners)
+                for create in (bootstrap.events_api, bootstrap.bets_api)
+            ]
             servers = [Server(*each) for each in zip(apps, sockets, strict=True)]
             asyncio.run(_serve(servers, runners, [url_of(each) for each in sockets], demo=demo))
         finally:

@@ -265,7 +265,7 @@ class OtherGroup:
 def counted(consumer: Consumer) -> dict[tuple[str, str], float]:
     """What `/metrics` shows of records, by topic and outcome."""
     registry = CollectorRegistry()
-    registry.register(ConsumerMetrics(consumer.handler.name, lambda: consumer.readings))
+    registry.register(ConsumerMetrics({consumer.handler.name: lambda: consumer.readings}))
     shown: Counter[tuple[str, str]] = Counter()
     for family in registry.collect():
         for sample in family.samples:

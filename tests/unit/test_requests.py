@@ -273,6 +273,23 @@ def test_what_was_decided_between_two_looks_counts(
             assert place_bet(uow, a_placement(), keyed=True, **STAMP) == a_bet()
 
 
+def test_a_bet_that_was_added_between_two_looks_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its key was used for another market too, and only that request was refused."""
+    database = a_database(holding(an_event()))
+    with database.transaction() as uow:
+        look = uow.refusals.of_subjects
+
+        def decide_and_look(ids: Collection[Any]) -> Any:
+            with database.transaction() as writer:
+                with_bets(a_bet())(writer)
+                having_refused(RefusalReason.IDEMPOTENCY_KEY_REUSED)(writer)
+                writer.commit()
+            return look(ids)
+
+        monkeypatch.setattr(uow.refusals, "of_subjects", decide_and_look)
+        assert place_bet(uow, a_placement(), keyed=True, **STAMP) == a_bet()
+
+
 # Another user on a bet
 
 

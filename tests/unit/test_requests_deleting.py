@@ -1,6 +1,7 @@
 """What may be read and deleted, and when."""
 
 from collections.abc import Collection
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from domain.errors import (
     EventNotOpen,
     Lagging,
     RuleBroken,
+    VersionMismatch,
 )
 from domain.events import Event
 from domain.log import EVENTS_TAXONOMY, PARTITIONS, LogPartition, partition_of
@@ -123,6 +125,17 @@ def test_an_event_stays_while_bets_on_it_may_wait_in_the_log(mark: Fill) -> None
             delete_event(uow, EVENT)
         assert uow.events.among([EVENT])
         assert not uow.deletions.among([EVENT])
+
+
+@pytest.mark.parametrize(
+    ("expected", "goes"), [([1], True), ([7, 1], True), ([2], False), ([], False)]
+)
+def test_an_expected_version_is_the_one_that_is_deleted(expected: list[int], goes: bool) -> None:
+    filled = (holding(an_event()), versions, bets_caught_up(0))
+    with a_database(*filled).transaction() as uow:
+        with nullcontext() if goes else pytest.raises(VersionMismatch):
+            delete_event(uow, EVENT, expected_versions=expected)
+        assert bool(uow.events.among([EVENT])) is not goes
 
 
 def test_an_event_with_bets_stays() -> None:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from adapters.http import problems
 from adapters.http.bodies import StrictRoute
 from adapters.http.desk import Desk
+from adapters.http.metrics import RequestMetrics
 from adapters.http.openapi import RULES, DescribedApi, refusals
 from adapters.http.schemas import show_pending
 from domain.verdicts import Publication
@@ -58,6 +59,7 @@ def health_app(
 ) -> FastAPI:
     """An application with `/livez`, `/readyz` and `/metrics`: all that a consumer serves."""
     app = DescribedApi(title=title, lifespan=lifespan, redirect_slashes=False, redoc_url=None)
+    app.add_middleware(RequestMetrics, registry=registry)
     app.add_middleware(HeadAsGet)
     problems.install(app)
     app.include_router(_health_routes(health, registry))

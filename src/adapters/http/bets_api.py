@@ -1,7 +1,6 @@
 """The bets API: the players' side."""
 
 from typing import Annotated, ClassVar
-from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, Query, Response
 from prometheus_client import CollectorRegistry
@@ -21,6 +20,7 @@ from adapters.http.schemas import (
     PendingBet,
     ShownBet,
     UserText,
+    UuidText,
     show_bet,
     show_change,
 )
@@ -43,7 +43,7 @@ class BetsQuery(PageQuery):
 
     items: ClassVar[str] = "bets"
     userId: UserText | None = None  # noqa: N815 - the brief's name
-    eventId: UUID | None = None  # noqa: N815 - the brief's name
+    eventId: UuidText | None = None  # noqa: N815 - the brief's name
     market: Market | None = None
     state: BetState | None = None
 
@@ -126,7 +126,7 @@ def _routes(desk: Desk) -> APIRouter:
     @router.get(
         "/{bet_id}", operation_id="get_bet", response_model=ShownBet, responses=refusals(404)
     )
-    async def get_one(bet_id: UUID) -> Response:
+    async def get_one(bet_id: UuidText) -> Response:
         """One bet; 404 `bet-refused` with the reason for one that was refused."""
         return json_response(show_bet(await desk.read(lambda uow: get_bet(uow, bet_id))))
 
@@ -137,7 +137,9 @@ def _routes(desk: Desk) -> APIRouter:
         responses=giving(200, links=_LINKS) | undecided(PendingBet) | refusals(404, 409, 415),
         openapi_extra=taking("Prefer"),
     )
-    async def patch_bet(bet_id: UUID, body: BetChanges, respond_async: RespondAsync) -> Response:
+    async def patch_bet(
+        bet_id: UuidText, body: BetChanges, respond_async: RespondAsync
+    ) -> Response:
         """Give a bet to another user; market and state can't be changed."""
         bet = await desk.submit(
             lambda uow, stamp: update_bet(
@@ -150,7 +152,7 @@ def _routes(desk: Desk) -> APIRouter:
     @router.delete(
         "/{bet_id}", status_code=204, operation_id="delete_bet", responses=refusals(404, 409)
     )
-    async def delete(bet_id: UUID) -> Response:
+    async def delete(bet_id: UuidText) -> Response:
         """Withdraw a bet while its event is created."""
         await desk.write(lambda uow: delete_bet(uow, bet_id))
         return Response(status_code=204)
@@ -161,7 +163,7 @@ def _routes(desk: Desk) -> APIRouter:
         response_model=BetHistory,
         responses=refusals(404),
     )
-    async def get_history(bet_id: UUID) -> Response:
+    async def get_history(bet_id: UuidText) -> Response:
         """Each change of the bet's state with what caused it, oldest first."""
 
         def query(uow: UnitOfWork) -> list[BetChange]:
@@ -184,7 +186,7 @@ def _tally_routes(desk: Desk) -> APIRouter:
         response_model=EventTally,
         responses=refusals(404),
     )
-    async def get_tally(event_id: UUID) -> Response:
+    async def get_tally(event_id: UuidText) -> Response:
         """How many of the event's bets stand how, by market."""
 
         def query(uow: UnitOfWork) -> dict[str, object]:

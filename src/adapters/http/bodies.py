@@ -84,6 +84,8 @@ def _check_media_type(request: Request) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in _JSON:
         raise HTTPException(415, "send application/json")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise HTTPException(415, "send it without a Content-Encoding")
 
 
 async def _read_body(request: Request) -> bytes:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
-from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from prometheus_client import CollectorRegistry
@@ -23,6 +22,7 @@ from adapters.http.schemas import (
     ShownEvent,
     TeamText,
     TypeText,
+    UuidText,
     show_event,
     show_version,
 )
@@ -122,7 +122,7 @@ def _routes(desk: Desk) -> APIRouter:
         responses=giving(200, "ETag") | giving(304, "ETag") | refusals(404),
         openapi_extra=taking("If-None-Match"),
     )
-    async def get_one(event_id: UUID, request: Request) -> Response:
+    async def get_one(event_id: UuidText, request: Request) -> Response:
         """One event; 304 when If-None-Match names its version."""
         event = await desk.read(lambda uow: get_event(uow, event_id))
         headers = {"ETag": entity_tag(event.version)}
@@ -140,7 +140,7 @@ def _routes(desk: Desk) -> APIRouter:
         openapi_extra=taking("If-Match", "Prefer"),
     )
     async def patch_event(
-        event_id: UUID, body: EventChanges, expected: IfMatch, respond_async: RespondAsync
+        event_id: UuidText, body: EventChanges, expected: IfMatch, respond_async: RespondAsync
     ) -> Response:
         """Rename, kick off, change the score, finish."""
         event = await desk.submit(
@@ -160,11 +160,12 @@ def _routes(desk: Desk) -> APIRouter:
         "/{event_id}",
         status_code=204,
         operation_id="delete_event",
-        responses=refusals(404, 409),
+        responses=refusals(404, 409, 412),
+        openapi_extra=taking("If-Match"),
     )
-    async def delete(event_id: UUID) -> Response:
+    async def delete(event_id: UuidText, expected: IfMatch) -> Response:
         """Delete an event that has no bets."""
-        await desk.write(lambda uow: delete_event(uow, event_id))
+        await desk.write(lambda uow: delete_event(uow, event_id, expected_versions=expected))
         return Response(status_code=204)
 
     @router.get(
@@ -173,7 +174,7 @@ def _routes(desk: Desk) -> APIRouter:
         response_model=EventHistory,
         responses=refusals(404),
     )
-    async def get_history(event_id: UUID) -> Response:
+    async def get_history(event_id: UuidText) -> Response:
         """Every version of the event, oldest first."""
 
         def query(uow: UnitOfWork) -> Sequence[EventVersion]:

@@ -1,9 +1,12 @@
-"""A consumer's counters and lag as Prometheus metrics, read when they are asked for."""
+"""What Prometheus is told: requests as they are answered, and consumers when they are asked for."""
 
-from collections.abc import Callable, Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.reading import Reading
 from domain.records import ConsumerName, Tally
@@ -12,9 +15,8 @@ from domain.records import ConsumerName, Tally
 class ConsumerMetrics(Collector):
     """By partition: records by what became of them (read = the sum of the others), and lag."""
 
-    def __init__(self, name: ConsumerName, readings: Callable[[], Collection[Reading]]) -> None:
-        self._name = name
-        self._readings = readings
+    def __init__(self, consumers: Mapping[ConsumerName, Callable[[], Collection[Reading]]]) -> None:
+        self._consumers = consumers
 
     def collect(self) -> Iterator[Metric]:
         labels = ["consumer", "topic", "partition"]
@@ -36,11 +38,60 @@ class ConsumerMetrics(Collector):
             "1 where the partition stands still because the log is not what it was.",
             labels=labels,
         )
-        for reading in self._readings():
-            place = [self._name, reading.source.topic, str(reading.source.partition)]
+        for name, reading in self._by_consumer():
+            place = [name, reading.source.topic, str(reading.source.partition)]
             for outcome, count in zip(Tally._fields, reading.tally, strict=True):
                 records.add_metric([*place, outcome], count)
             position.add_metric(place, reading.next_offset)
             lag.add_metric(place, reading.lag)
             lost.add_metric(place, reading.lost is not None)
         yield from (records, position, lag, lost)
+
+    def _by_consumer(self) -> Iterator[tuple[ConsumerName, Reading]]:
+        for name, readings in self._consumers.items():
+            for reading in readings():
+                yield name, reading
+
+
+METHODS = frozenset({"GET", "POST", "PATCH", "DELETE"})
+ELSE = "else"
+"""The label of whatever clients make up: methods and paths that nobody serves."""
+
+
+class RequestMetrics:
+    """Counts and times requests by method, route (as its template) and status."""
+
+    def __init__(self, app: ASGIApp, *, registry: CollectorRegistry) -> None:
+        self._app = app
+        self._requests = Counter(
+            "touchline_http_requests",
+            "Requests that were answered.",
+            ["method", "route", "status"],
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "touchline_http_request_seconds",
+            "Time until the answer was sent, waiting for the decision included.",
+            ["method", "route"],
+            registry=registry,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            method = scope["method"] if scope["method"] in METHODS else ELSE
+            route = getattr(scope.get("route"), "path", ELSE)
+            self._requests.labels(method, route, str(status)).inc()
+            self._seconds.labels(method, route).observe(time.perf_counter() - began)

@@ -42,6 +42,9 @@ _MEANINGS = {
     503: "Kafka or PostgreSQL is away; retry.",
 }
 
+_UNDECIDED = """Published, not yet decided. Once it is, an event's history names `message_id` beside
+the version that it made; one that was refused, or said what another had said before, made none."""
+
 _TAKEN: Mapping[str, dict[str, Any]] = {
     "Idempotency-Key": {
         "description": "1 to 255 visible ASCII characters: the same key again, the same answer.",
@@ -110,7 +113,7 @@ def refusals(*statuses: int) -> Responses:
 def undecided(model: type[BaseModel]) -> Responses:
     """202. It leads nowhere: until the request is decided there is nothing at its Location."""
     headers = _headers("Location", "Preference-Applied", "Retry-After")
-    return {202: {"model": model, "description": "Published, not yet decided."} | headers}
+    return {202: {"model": model, "description": _UNDECIDED} | headers}
 
 
 def giving(status: int, *headers: str, links: Links | None = None) -> Responses:

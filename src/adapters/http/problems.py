@@ -53,6 +53,9 @@ STATUSES: Mapping[type[RuleBroken], int] = {
 }
 """The status of each broken rule; its code is the error's own."""
 
+MOST_ERRORS = 50
+"""How many wrong parts of one request are named: an answer is for people."""
+
 _OF_STATUS = {
     400: "validation-error",
     404: "not-found",
@@ -97,7 +100,7 @@ def broken_rule(error: RuleBroken) -> Response:
 def invalid(errors: Sequence[Mapping[str, Any]]) -> Response:
     named = [
         {"loc": list(error["loc"]), "msg": str(error["msg"]).removeprefix("Value error, ")}
-        for error in errors
+        for error in errors[:MOST_ERRORS]
     ]
     detail = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in named)
     return problem(422, "validation-error", detail, errors=named)

@@ -1,11 +1,19 @@
 """The bodies that clients send and get, as OpenAPI describes them; rules come from the domain."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from adapters.wire import event_data, format_time, parse_time, placement_data
 from domain.bets import LONGEST_USER_ID, Bet, BetState, Market, check_user_id
@@ -56,6 +64,19 @@ TimeText = Annotated[
     _by(partial(parse_time, "event_date")),
     Field(json_schema_extra={"format": "date-time"}),
 ]
+
+
+_HYPHENATED = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+def _hyphenated(value: object) -> object:
+    """Of the spellings that Python knows, only RFC 9562's: no braces, no URN, all hyphens."""
+    if isinstance(value, str) and not _HYPHENATED.fullmatch(value):
+        raise ValueError("must be a UUID such as 01a20585-a486-751c-8f89-fd61238fbd4a")
+    return value
+
+
+UuidText = Annotated[UUID, BeforeValidator(_hyphenated)]
 
 
 class _Body(BaseModel):
@@ -127,7 +148,7 @@ class NewBet(_Body):
     """A bet to be placed."""
 
     userId: UserText  # noqa: N815 - the brief's name
-    eventId: UUID  # noqa: N815 - the brief's name
+    eventId: UuidText  # noqa: N815 - the brief's name
     market: Market
 
 

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from prometheus_client.parser import text_string_to_metric_families
 
+from domain.records import ConsumerName
 from tests.integration.over_http.asking import Web
 from tests.integration.over_http.documented import Json
+from tests.integration.over_http.wrong_values import ID
 
 pytestmark = pytest.mark.parametrize("api", ["events", "bets"])
 
@@ -17,7 +20,7 @@ EVENT_ROUTES = {
     "GET /events": "200 413 422 500 503",
     "GET /events/{event_id}": "200 304 404 413 422 500 503",
     "PATCH /events/{event_id}": "200 202 404 409 412 413 415 422 500 503",
-    "DELETE /events/{event_id}": "204 404 409 413 422 500 503",
+    "DELETE /events/{event_id}": "204 404 409 412 413 422 500 503",
     "GET /events/{event_id}/history": "200 404 413 422 500 503",
 }
 BET_ROUTES = {
@@ -36,6 +39,7 @@ HEADERS = {
     "POST /events": {"Idempotency-Key", "Prefer"},
     "PATCH /events/{event_id}": {"If-Match", "Prefer"},
     "GET /events/{event_id}": {"If-None-Match"},
+    "DELETE /events/{event_id}": {"If-Match"},
     "POST /bets": {"Idempotency-Key", "Prefer"},
     "PATCH /bets/{bet_id}": {"Prefer"},
 }
@@ -66,6 +70,38 @@ def test_metrics_are_prometheus_text(web: Web, api: str) -> None:
     assert response.headers["Content-Type"].startswith("text/plain; version=")
     for line in response.text.splitlines():
         assert re.fullmatch(r'# .+|\w+(\{(\w+="[^"]*",?)*\})? [-+.\w]+', line), line
+
+
+def test_metrics_count_requests_by_route(web: Web, api: str) -> None:
+    """By the route's template: what clients make up is one label, however much they make up."""
+
+    def counted(method: str, route: str, status: str) -> float:
+        wanted = {"method": method, "route": route, "status": status}
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(web.ask(api, "GET", "/metrics").text)
+            for sample in family.samples
+            if sample.name == "touchline_http_requests_total" and sample.labels == wanted
+        )
+
+    asked = {
+        ("GET", f"/{api}/{{{api[:-1]}_id}}", "404"): ("GET", f"/{api}/{ID}"),
+        ("GET", "else", "404"): ("GET", "/made/up"),
+        ("else", "else", "404"): ("PURGE", "/made/up"),
+        ("GET", f"/{api}", "200"): ("HEAD", f"/{api}"),
+        ("POST", f"/{api}", "422"): ("POST", f"/{api}?x=1"),
+    }
+    for labels, (method, path) in asked.items():
+        before = counted(*labels)
+        for _ in range(3):
+            web.ask(api, method, path, **({"json": {}} if method == "POST" else {}))
+        assert counted(*labels) == before + 3, labels
+
+
+def test_in_one_process_the_metrics_tell_of_the_consumers_too(web: Web, api: str) -> None:
+    text = web.ask(api, "GET", "/metrics").text
+    for consumer in ConsumerName:
+        assert f'touchline_consumer_lag{{consumer="{consumer}"' in text
 
 
 def test_a_page_for_people(web: Web, api: str) -> None:

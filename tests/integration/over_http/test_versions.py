@@ -47,6 +47,15 @@ def test_two_headers_are_one_list(web: Web, event: Json) -> None:
     assert found.status_code == 304
 
 
+def test_another_version_than_expected_is_not_deleted(web: Web) -> None:
+    event = web.event()
+    path = f"/events/{event['id']}"
+    problem(web.ask("events", "DELETE", path, headers={"If-Match": '"2"'}), "version-mismatch")
+    assert web.get_event(event["id"]) == event
+    deleted = web.ask("events", "DELETE", path, headers={"If-Match": '"1"'})
+    assert deleted.status_code == 204
+
+
 def test_a_wrong_version_is_refused(web: Web, story: Story, event: Json) -> None:
     before = story.length()
     for tags in (

@@ -1,5 +1,6 @@
 """Bodies that are no JSON object, or not sent as JSON: 422 and 415 wherever one is taken."""
 
+import gzip
 import json
 
 import pytest
@@ -115,6 +116,24 @@ def test_other_media_types(web: Web, api: str, method: str, path: str, body: Jso
         problem(response, "unsupported-media-type")
     problem(web.ask(api, method, path, content=as_json(body)), "unsupported-media-type")
     problem(web.ask(api, method, path), "unsupported-media-type")
+
+
+@every_route
+@pytest.mark.usefixtures("nothing_is_published")
+def test_compressed_bodies(web: Web, api: str, method: str, path: str, body: Json) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    response = web.ask(api, method, path, content=gzip.compress(as_json(body)), headers=headers)
+    problem(response, "unsupported-media-type")
+    assert "Content-Encoding" in response.text
+
+
+@every_route
+def test_very_many_wrong_fields_are_not_all_named(
+    web: Web, api: str, method: str, path: str, body: Json
+) -> None:
+    wrong = {f"x{number}": 1 for number in range(3000)}
+    response = web.ask(api, method, path, json=body | wrong)
+    assert len(problem(response, "validation-error")["errors"]) == 50
 
 
 @pytest.mark.parametrize(

@@ -154,5 +154,8 @@ WRONG_IDS = [
         "%00",
         "\u00e9",
         "' or 1=1",
+        f"{{{ID}}}",
+        f"urn:uuid:{ID}",
+        ID.replace("-", ""),
     ),
 ]
