@@ -12,7 +12,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from adapters.memory.database import MemoryDatabase
-from domain.bets import LONGEST_USER_ID, Bet, BetState, Market, Placement
+from domain.bets import LONGEST_USER_ID, Bet, BetColumns, BetState, Market, Placement
 from domain.evaluator import evaluate
 from domain.events import LONGEST_TEAM, LONGEST_TYPE, Event, EventState
 from domain.identity import origin_of, slice_message_id
@@ -24,11 +24,10 @@ from domain.messages import (
     EventCreated,
     EventUpdated,
     Message,
-    SlicedBet,
     slice_key,
 )
 from domain.ports import UnitOfWork
-from domain.records import BetPlace, EventVersion, Refusal, RefusalReason, StoredEvent
+from domain.records import EventVersion, Refusal, RefusalReason, StoredEvent
 from domain.rulings import Request
 from domain.score import GOALLESS, Score
 from domain.text import fold
@@ -158,12 +157,8 @@ def a_slice(
         market=market,
         state=state or evaluate(market, version.state, version.score),
         number=number,
-        bets=tuple(SlicedBet(bet_id, "ann") for bet_id in bets),
+        bets=BetColumns.of((bet_id, "ann") for bet_id in bets),
     )
-
-
-def a_place(number: int, *, event_id: UUID = EVENT, market: Market = Market.DRAW) -> BetPlace:
-    return BetPlace(event_id, market, an_id(number), f"user-{number}")
 
 
 def a_record(offset: int = 0, *, source: LogPartition = SOURCE) -> Record:
@@ -290,11 +285,11 @@ placements = st.builds(
     market=st.sampled_from(Market),
 )
 sliced_bets = st.lists(
-    st.builds(SlicedBet, st.uuids(), texts(LONGEST_USER_ID)),
+    st.tuples(st.uuids(), texts(LONGEST_USER_ID)),
     min_size=1,
     max_size=5,
-    unique_by=lambda bet: bet.id,
-).map(lambda bets: tuple(sorted(bets)))
+    unique_by=lambda bet: bet[0],
+).map(lambda bets: BetColumns.of(sorted(bets)))
 messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(EventCreated, id=st.uuids(), time=times, event=events),
     st.builds(EventUpdated, id=st.uuids(), time=times, event=events),

@@ -1,11 +1,10 @@
 """The Bet Scorer's decisions: which bets an accepted version of an event moves, told in slices."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby, pairwise
-from operator import attrgetter
+from itertools import pairwise
 from uuid import UUID
 
-from domain.bets import Market
+from domain.bets import BetColumns, Market
 from domain.evaluator import evaluate
 from domain.identity import slice_message_id
 from domain.log import EVENTS_TAXONOMY, LogPosition
@@ -15,11 +14,10 @@ from domain.messages import (
     EventCreated,
     EventUpdated,
     Message,
-    SlicedBet,
     slice_key,
 )
 from domain.ports import Database, UnitOfWork
-from domain.records import BetPlace, ConsumerName, EventVersion, MarketOfEvent
+from domain.records import BetRun, ConsumerName, EventVersion, MarketOfEvent
 from domain.rulings import Fate, Lane, Request, Ruling
 
 PAGE = 10 * SLICE_SIZE
@@ -41,11 +39,11 @@ class BetScorer:
         causes = causes_of(_accepted_versions(database, requests))
         markets = sorted(causes, key=lambda market: (market.event_id, market.market))
         cutter = SliceCutter(causes)
-        last: BetPlace | None = None
+        last: BetRun | None = None
         while markets:
             with database.transaction() as uow:
-                page = uow.bets.places(markets, after=last, most=PAGE)
-            more = len(page) == PAGE
+                page = uow.bets.runs(markets, after=last, most=PAGE)
+            more = sum(len(run.bets) for run in page) == PAGE
             yield list(cutter.cut(page, more=more))
             if not more:
                 return
@@ -116,34 +114,40 @@ class SliceCutter:
 
     def __init__(self, causes: Mapping[MarketOfEvent, EventVersion]) -> None:
         self._causes = causes
-        self._rest: list[BetPlace] = []
-        self._number = 0
         self._market: MarketOfEvent | None = None
+        self._number = 0
+        self._ids: tuple[str, ...] = ()
+        self._user_ids: tuple[str, ...] = ()
 
-    def cut(self, page: Sequence[BetPlace], *, more: bool) -> Iterator[BetsStateChanged]:
+    def cut(self, page: Sequence[BetRun], *, more: bool) -> Iterator[BetsStateChanged]:
         """The slices that are complete with this page: a market's last one may be shorter, once
         the next market begins or no `more` pages follow."""
-        for (event_id, market), places in groupby(page, key=attrgetter("event_id", "market")):
-            current = MarketOfEvent(event_id, market)
-            if current != self._market:
-                yield from self._flush()
-                self._market, self._number = current, 0
-            for place in places:
-                self._rest.append(place)
-                if len(self._rest) == SLICE_SIZE:
-                    yield from self._flush()
+        for market, bets in page:
+            if market != self._market:
+                yield from self._rest()
+                self._market, self._number = market, 0
+            self._ids += bets.ids
+            self._user_ids += bets.user_ids
+            while len(self._ids) >= SLICE_SIZE:
+                yield self._slice()
         if not more:
-            yield from self._flush()
+            yield from self._rest()
 
-    def _flush(self) -> Iterator[BetsStateChanged]:
-        if self._rest and self._market is not None:
-            yield slice_of(self._market, self._causes[self._market], self._number, self._rest)
-            self._rest = []
-            self._number += 1
+    def _rest(self) -> Iterator[BetsStateChanged]:
+        if self._ids:
+            yield self._slice()
+
+    def _slice(self) -> BetsStateChanged:
+        if self._market is None:
+            raise ValueError("no market has been read yet")
+        bets = BetColumns(self._ids[:SLICE_SIZE], self._user_ids[:SLICE_SIZE])
+        self._ids, self._user_ids = self._ids[SLICE_SIZE:], self._user_ids[SLICE_SIZE:]
+        self._number += 1
+        return slice_of(self._market, self._causes[self._market], self._number - 1, bets)
 
 
 def slice_of(
-    market: MarketOfEvent, cause: EventVersion, number: int, places: Sequence[BetPlace]
+    market: MarketOfEvent, cause: EventVersion, number: int, bets: BetColumns
 ) -> BetsStateChanged:
     """One slice. Id and time follow from the cause, so a repeat is equal to the first."""
     key = slice_key(market.event_id, market.market, number)
@@ -155,5 +159,5 @@ def slice_of(
         market=market.market,
         state=evaluate(market.market, cause.state, cause.score),
         number=number,
-        bets=tuple(SlicedBet(place.id, place.user_id) for place in places),
+        bets=bets,
     )

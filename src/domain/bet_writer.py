@@ -201,8 +201,8 @@ class _SlicesInBatch:
             StateRange(
                 event_id=piece.event_id,
                 market=piece.market,
-                first=piece.bets[0].id,
-                last=piece.bets[-1].id,
+                first=piece.bets.first,
+                last=piece.bets.last,
                 state=piece.state,
                 event_version=piece.event_version,
             )

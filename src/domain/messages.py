@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
-from domain.bets import BetState, Market, Placement
+from domain.bets import BetColumns, BetState, Market, Placement
 from domain.events import Event
 
 SLICE_SIZE = 1000
@@ -48,13 +47,6 @@ class BetUpdated:
     placement: Placement
 
 
-class SlicedBet(NamedTuple):
-    """One bet of a slice."""
-
-    id: UUID
-    user_id: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BetsStateChanged:
     """Slice `number` of an event's bets on one market, and the state that they now have.
@@ -70,7 +62,7 @@ class BetsStateChanged:
     market: Market
     state: BetState
     number: int
-    bets: tuple[SlicedBet, ...]
+    bets: BetColumns
 
     @property
     def key(self) -> str:

@@ -19,7 +19,7 @@ from domain.messages import Message
 from domain.records import (
     BetGroup,
     BetKind,
-    BetPlace,
+    BetRun,
     Book,
     ConsumerName,
     Correction,
@@ -254,12 +254,12 @@ class Bets(Protocol):
         overlap. Returns how many bets changed."""
         ...
 
-    def places(
-        self, markets: Sequence[MarketOfEvent], *, after: BetPlace | None, most: int
-    ) -> Sequence[BetPlace]:
+    def runs(
+        self, markets: Sequence[MarketOfEvent], *, after: BetRun | None, most: int
+    ) -> Sequence[BetRun]:
         """The next `most` bets of these markets, in the given order of the markets and by id
-        within each; call again with the last one until fewer come. Holds nothing open between
-        calls."""
+        within each; call again with the last run until fewer come. Markets without any are left
+        out. Holds nothing open between calls."""
         ...
 
     def remove(self, bet_id: UUID) -> None: ...

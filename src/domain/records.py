@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Self
 from uuid import UUID
 
-from domain.bets import BetState, Market
+from domain.bets import BetColumns, BetState, Market
 from domain.events import Event, EventState
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, LogPartition, LogPosition, Record
 from domain.score import Score
@@ -137,13 +137,11 @@ class MarketOfEvent(NamedTuple):
     market: Market
 
 
-class BetPlace(NamedTuple):
-    """A bet's place in the order in which slices are cut, with what a slice says of it."""
+class BetRun(NamedTuple):
+    """Bets of one market that follow each other, in the order in which slices are cut."""
 
-    event_id: UUID
-    market: Market
-    id: UUID
-    user_id: str
+    market: MarketOfEvent
+    bets: BetColumns
 
 
 class PlacedBet(NamedTuple):

@@ -10,8 +10,8 @@ from tests.contracts.repositories_corrections import CorrectionContract
 from tests.contracts.repositories_events import EventsContract
 from tests.contracts.repositories_listening import ListeningContract
 from tests.contracts.repositories_locks import LocksContract
-from tests.contracts.repositories_places import PlacesContract
 from tests.contracts.repositories_positions import PositionsContract
+from tests.contracts.repositories_runs import RunsContract
 from tests.contracts.repositories_transactions import TransactionContract
 
 __all__ = ["DatabaseContract"]
@@ -22,7 +22,7 @@ class DatabaseContract(
     PositionsContract,
     EventsContract,
     BetsContract,
-    PlacesContract,
+    RunsContract,
     BookkeepingContract,
     LocksContract,
     ListeningContract,

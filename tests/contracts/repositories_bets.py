@@ -247,6 +247,7 @@ class BetsContract(DatabaseCases):
         wanted = [
             MarketOfEvent(UUID(int=event), market) for event in range(1, 8) for market in Market
         ]
-        places = alone(database).bets.places(wanted, after=None, most=6000)
-        assert {place.user_id for place in places} == {f"new {number}" for number in range(5000)}
+        runs = alone(database).bets.runs(wanted, after=None, most=6000)
+        users = {user_id for run in runs for user_id in run.bets.user_ids}
+        assert users == {f"new {number}" for number in range(5000)}
         assert {(b.state, b.event_version) for b in all_bets(database)} == {(BetState.WINNING, 2)}

@@ -23,7 +23,7 @@ from adapters.memory.log import MemoryLog
 from adapters.postgres.database import PostgresDatabase
 from adapters.postgres.migrate import migrate
 from adapters.postgres.schema import metadata
-from domain.bets import LONGEST_USER_ID, BetState, Market, Placement
+from domain.bets import LONGEST_USER_ID, BetColumns, BetState, Market, Placement
 from domain.events import LONGEST_TEAM, LONGEST_TYPE, Event, EventState
 from domain.log import NewRecord
 from domain.messages import (
@@ -33,7 +33,6 @@ from domain.messages import (
     EventCreated,
     EventUpdated,
     Message,
-    SlicedBet,
 )
 from domain.ports import Database
 from domain.score import GOALLESS
@@ -120,7 +119,7 @@ told_slices = st.builds(
     state=st.sampled_from(BetState),
     number=st.sampled_from([0, 1, 999_999_999]),
     bets=st.sets(st.sampled_from(BETS), min_size=1).map(
-        lambda chosen: tuple(SlicedBet(bet_id, "ann") for bet_id in sorted(chosen))
+        lambda chosen: BetColumns.of((bet_id, "ann") for bet_id in sorted(chosen))
     ),
 )
 told_messages = st.one_of(

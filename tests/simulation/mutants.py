@@ -96,7 +96,7 @@ def _compare_with_stored(
             for market, state in uow.bets.tally(event_id)
             if state is not evaluate(market, steps[-1].state, steps[-1].score)
         }
-        page = uow.bets.places(sorted(causes), after=None, most=1000)
+        page = uow.bets.runs(sorted(causes), after=None, most=1000)
     yield list(SliceCutter(causes).cut(page, more=False))
 
 
@@ -137,7 +137,7 @@ _cut = SliceCutter.cut
 
 
 def _cut_and_forget(self: SliceCutter, page: Sequence[Any], *, more: bool) -> Iterator[Any]:
-    self._rest = []
+    self._ids = self._user_ids = ()
     return _cut(self, page, more=more)
 
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
-from domain.bets import BetState, Placement
+from domain.bets import BetColumns, BetState, Placement
 from domain.events import Event, EventPatch, EventState
 from domain.history import bet_history
 from domain.identity import bet_id_of_key
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, NewRecord
-from domain.messages import BetPlaced, BetsStateChanged, BetUpdated, EventUpdated, SlicedBet
+from domain.messages import BetPlaced, BetsStateChanged, BetUpdated, EventUpdated
 from domain.ports import UnitOfWork
 from domain.requests import (
     create_event,
@@ -204,7 +204,7 @@ class Requests:
                 market=ask.market,
                 state=BetState.WIN,
                 number=0,
-                bets=(SlicedBet(bet_id, "vandal"),),
+                bets=BetColumns.of([(bet_id, "vandal")]),
             )
         )
 

@@ -143,7 +143,7 @@ def told(*requests: Request) -> dict[Market, tuple[BetState, int, list[UUID]]]:
     messages = [m for part in BetScorer().outputs(a_database(a_match), requests) for m in part]
     slices = [m for m in messages if isinstance(m, BetsStateChanged)]
     assert len(slices) == len(messages)
-    return {s.market: (s.state, s.event_version, [bet.id for bet in s.bets]) for s in slices}
+    return {s.market: (s.state, s.event_version, list(map(UUID, s.bets.ids))) for s in slices}
 
 
 def test_it_stays_behind_the_bet_writer_and_publishes() -> None:
@@ -223,8 +223,8 @@ def test_many_bets_come_page_by_page(bets: int) -> None:
     portions = list(BetScorer().outputs(a_database(many), [kick_off]))
     slices = [piece for portion in portions for piece in portion]
     assert all(len(portion) <= 2 for portion in portions)
-    assert [bet.id for s in slices if isinstance(s, BetsStateChanged) for bet in s.bets] == [
-        an_id(number) for number in range(bets)
+    assert [i for s in slices if isinstance(s, BetsStateChanged) for i in s.bets.ids] == [
+        str(an_id(number)) for number in range(bets)
     ]
     assert len(portions) == bets // 6 + 1
 

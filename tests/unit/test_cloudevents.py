@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from adapters.cloudevents import CloudEventsCodec
-from domain.bets import BetState, Market, Placement
+from domain.bets import BetColumns, BetState, Market, Placement
 from domain.events import Event, EventState
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, LogPartition, NewRecord, Record
 from domain.messages import (
@@ -19,7 +19,6 @@ from domain.messages import (
     EventCreated,
     EventUpdated,
     Message,
-    SlicedBet,
     TaxonomyMessage,
     event_of,
 )
@@ -114,7 +113,7 @@ GOLDEN: dict[str, tuple[Message, str, str, str]] = {
             market=Market.DRAW,
             state=BetState.LOSING,
             number=12,
-            bets=(SlicedBet(BET, "ann"), SlicedBet(MESSAGE, "bob")),
+            bets=BetColumns.of([(BET, "ann"), (MESSAGE, "bob")]),
         ),
         BETS_STATE,
         "0199aaaa-0000-7000-8000-000000000001:draw:12",

@@ -3,13 +3,15 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from uuid import UUID
 
 from adapters.memory.events import newest_first
 from adapters.memory.transaction import Transaction
-from domain.bets import Bet, BetState, Market
+from domain.bets import Bet, BetColumns, BetState, Market
 from domain.ports import EventLock
-from domain.records import BetPlace, Cursor, MarketOfEvent, StateRange
+from domain.records import BetRun, Cursor, MarketOfEvent, StateRange
 
 
 class MemoryBets:
@@ -64,19 +66,19 @@ class MemoryBets:
                     self._transaction.bets.put(bet.id, after)
         return changed
 
-    def places(
-        self, markets: Sequence[MarketOfEvent], *, after: BetPlace | None, most: int
-    ) -> Sequence[BetPlace]:
+    def runs(
+        self, markets: Sequence[MarketOfEvent], *, after: BetRun | None, most: int
+    ) -> Sequence[BetRun]:
         ranks = {market: rank for rank, market in enumerate(markets)}
         with self._transaction.statement():
             found = [bet for bet in self._transaction.bets.rows() if _market_of(bet) in ranks]
         ranked = sorted((ranks[_market_of(bet)], bet.id, bet) for bet in found)
         if after is not None:
-            last = (ranks[MarketOfEvent(after.event_id, after.market)], after.id)
+            last = (ranks[after.market], after.bets.last)
             ranked = [each for each in ranked if each[:2] > last]
         return [
-            BetPlace(bet.event_id, bet.placement.market, bet.id, bet.placement.user_id)
-            for _, _, bet in ranked[:most]
+            BetRun(markets[rank], BetColumns.of((b.id, b.placement.user_id) for _, _, b in run))
+            for rank, run in groupby(ranked[:most], key=itemgetter(0))
         ]
 
     def remove(self, bet_id: UUID) -> None:

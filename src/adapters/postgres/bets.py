@@ -9,9 +9,9 @@ from sqlalchemy import select, tuple_
 from adapters.postgres import schema
 from adapters.postgres.arrays import moments, texts, uuids, words
 from adapters.postgres.session import Row, Session
-from domain.bets import Bet, BetState, Market, Placement
+from domain.bets import Bet, BetColumns, BetState, Market, Placement
 from domain.log import LogPosition
-from domain.records import BetPlace, Cursor, MarketOfEvent, StateRange
+from domain.records import BetRun, Cursor, MarketOfEvent, StateRange
 
 _LOWEST, _HIGHEST = UUID(int=0), UUID(int=2**128 - 1)
 
@@ -64,19 +64,23 @@ WHERE bets.event_id = target.event_id
 """
 
 # The numbers come in order, so that rows are sorted market by market, and the markets after the
-# page are never looked at.
-_PLACES = """
-SELECT wanted.number, place.id, place.user_id
-FROM unnest(%(event_ids)s::uuid[], %(markets)s::market[], %(firsts)s::uuid[])
-    WITH ORDINALITY AS wanted (event_id, market, first, number)
-CROSS JOIN LATERAL (
-    SELECT id, user_id FROM bets
-    WHERE event_id = wanted.event_id
-        AND (market, id) >= (wanted.market, wanted.first)
-        AND (market, id) <= (wanted.market, %(highest)s)
-    ORDER BY market, id LIMIT %(most)s
-) AS place
-ORDER BY wanted.number, place.id LIMIT %(most)s
+# page are never looked at. A row for each market, not for each bet: rows cost more than bets.
+_RUNS = """
+SELECT number, array_agg(id::text ORDER BY id), array_agg(user_id ORDER BY id)
+FROM (
+    SELECT wanted.number, place.id, place.user_id
+    FROM unnest(%(event_ids)s::uuid[], %(markets)s::market[], %(firsts)s::uuid[])
+        WITH ORDINALITY AS wanted (event_id, market, first, number)
+    CROSS JOIN LATERAL (
+        SELECT id, user_id FROM bets
+        WHERE event_id = wanted.event_id
+            AND (market, id) >= (wanted.market, wanted.first)
+            AND (market, id) <= (wanted.market, %(highest)s)
+        ORDER BY market, id LIMIT %(most)s
+    ) AS place
+    ORDER BY wanted.number, place.id LIMIT %(most)s
+) AS page
+GROUP BY number ORDER BY number
 """
 
 
@@ -133,19 +137,18 @@ class PostgresBets:
             },
         )
 
-    def places(
-        self, markets: Sequence[MarketOfEvent], *, after: BetPlace | None, most: int
-    ) -> Sequence[BetPlace]:
+    def runs(
+        self, markets: Sequence[MarketOfEvent], *, after: BetRun | None, most: int
+    ) -> Sequence[BetRun]:
         first = _LOWEST
         if after is not None:
-            last = markets.index(MarketOfEvent(after.event_id, after.market))
-            markets, first = markets[last:], _next(after.id)
+            markets, first = markets[markets.index(after.market) :], _next(after.bets.last)
             if first == _LOWEST:
                 markets = markets[1:]
         if not markets:
             return []
         rows = self._session.query(
-            _PLACES,
+            _RUNS,
             {
                 "event_ids": uuids(each.event_id for each in markets),
                 "markets": words(each.market for each in markets),
@@ -154,7 +157,10 @@ class PostgresBets:
                 "most": most,
             },
         )
-        return [BetPlace(*markets[number - 1], *rest) for number, *rest in rows]
+        return [
+            BetRun(markets[number - 1], BetColumns(tuple(ids), tuple(user_ids)))
+            for number, ids, user_ids in rows
+        ]
 
     def remove(self, bet_id: UUID) -> None:
         self._session.execute("DELETE FROM bets WHERE id = %(id)s", {"id": str(bet_id)})
