@@ -11,8 +11,7 @@ from domain.log import EVENTS_TAXONOMY, LogPosition
 from domain.messages import (
     SLICE_SIZE,
     BetsStateChanged,
-    EventCreated,
-    EventUpdated,
+    EventMessage,
     Message,
     slice_key,
 )
@@ -55,16 +54,16 @@ class BetScorer:
             version.position for version in uow.event_versions.made_by(_event_positions(requests))
         }
         return [
-            Fate.APPLIED if request.record.position in made else Fate.UNCHANGED
-            for request in requests
+            Fate.APPLIED
+            if isinstance(message, EventMessage) and record.position in made
+            else Fate.UNCHANGED
+            for record, message in requests
         ]
 
 
 def _event_positions(requests: Sequence[Request]) -> list[LogPosition]:
     return [
-        request.record.position
-        for request in requests
-        if isinstance(request.message, EventCreated | EventUpdated)
+        request.record.position for request in requests if isinstance(request.message, EventMessage)
     ]
 
 

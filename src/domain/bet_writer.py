@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeGuard
+from dataclasses import replace
+from typing import NamedTuple
 from uuid import UUID
 
 from domain.bets import Bet, Placement
@@ -11,7 +11,7 @@ from domain.evaluator import evaluate
 from domain.events import EventState
 from domain.history import version_at
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, LogPosition
-from domain.messages import BetPlaced, BetsStateChanged, BetUpdated, Message
+from domain.messages import BetMessage, BetPlaced, BetsStateChanged, BetUpdated, Message
 from domain.ports import Database, EventLock, UnitOfWork
 from domain.records import (
     ConsumerName,
@@ -38,7 +38,7 @@ class BetWriter:
 
     def decide(self, uow: UnitOfWork, requests: Sequence[Request]) -> list[Ruling]:
         messages = [request.message for request in requests]
-        bets = _BetsInBatch(uow, [message for message in messages if _is_about_a_bet(message)])
+        bets = _BetsInBatch(uow, [m for m in messages if isinstance(m, BetMessage)])
         slices = _SlicesInBatch(uow, [m for m in messages if isinstance(m, BetsStateChanged)])
         rulings: list[Ruling] = []
         for record, message in requests:
@@ -56,12 +56,7 @@ class BetWriter:
         return rulings
 
 
-def _is_about_a_bet(message: Message) -> TypeGuard[BetPlaced | BetUpdated]:
-    return isinstance(message, BetPlaced | BetUpdated)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(NamedTuple):
     """What was known of a bet, and of its event, when its request was judged."""
 
     standing: Bet | None
@@ -118,7 +113,7 @@ def _same_wager(one: Placement, other: Placement) -> bool:
 class _BetsInBatch:
     """The bets that a batch is about, as they become while it is judged."""
 
-    def __init__(self, uow: UnitOfWork, messages: Sequence[BetPlaced | BetUpdated]) -> None:
+    def __init__(self, uow: UnitOfWork, messages: Sequence[BetMessage]) -> None:
         self._uow = uow
         self._added: dict[UUID, Bet] = {}
         self._new_users: dict[UUID, str] = {}

@@ -25,7 +25,7 @@ from domain.records import (
     Tally,
 )
 from domain.recreation import superseded
-from domain.rulings import Decoded, Handler, Request, Ruling
+from domain.rulings import Decoded, Handler, Request, Ruling, place_in, runs_of
 
 MOST_UNACKNOWLEDGED = 100
 """Published records that may wait for their acknowledgement: bounds the memory."""
@@ -104,7 +104,7 @@ class Consumer:
         if self.handler.publishes:
             with self._database.transaction() as uow:
                 admitted = self._admit(uow, batch, uow.positions.read)
-            batch = admitted.duplicates + admitted.fresh
+            batch = admitted.taken
             if admitted.fresh:
                 yield from self._publish(_requests(admitted.fresh))
         with self._database.transaction() as uow:
@@ -127,26 +127,26 @@ class Consumer:
         read: Callable[[ConsumerName, Collection[LogPartition]], Mapping[LogPartition, Position]],
     ) -> "_Admitted":
         """Cut the batch to what lies between the stored position and the consumer before."""
-        sources = sorted({decoded.record.source for decoded in batch})
+        sources = sorted(source for source, _ in runs_of(batch))
         found = read(self.handler.name, sources)
         positions = {source: found.get(source) or self._origin(source) for source in sources}
         ahead = self._ahead(uow, sources)
         self._reader.compare(batch, [*positions.values(), *ahead.values()])
         past = superseded(uow, sources)
         admitted = _Admitted(positions)
-        for decoded in batch:
-            source, offset = decoded.record.source, decoded.record.offset
+        for source, run in runs_of(batch):
             reading = self._reader.get(source)
             if reading is None or reading.lost is not None:
                 continue
             if source in past or reading.is_ahead_of(positions[source]):
                 self._reader.restart(source)
-            elif offset < positions[source].next_offset:
-                admitted.duplicates.append(decoded)
-            elif source not in ahead or offset < ahead[source].next_offset:
-                admitted.fresh.append(decoded)
-            else:
-                reading.held = True
+                continue
+            done = place_in(run, positions[source].next_offset)
+            reach = place_in(run, ahead[source].next_offset) if source in ahead else len(run)
+            admitted.taken += run[: max(done, reach)]
+            admitted.duplicates += run[:done]
+            admitted.fresh += run[done:reach]
+            reading.held |= max(done, reach) < len(run)
         return admitted
 
     def _origin(self, source: LogPartition) -> Position:
@@ -182,24 +182,27 @@ class Consumer:
         """Write refusals, dead letters and positions; return the positions."""
         refusals: list[Refusal] = []
         letters: list[DeadLetter] = []
-        duplicates = Counter(record.source for record, _ in admitted.duplicates)
-        tallies = {source: Counter(read=n, duplicate=n) for source, n in duplicates.items()}
+        tallies = {
+            source: Counter(read=len(run), duplicate=len(run))
+            for source, run in runs_of(admitted.duplicates)
+        }
         last: dict[LogPartition, Record] = {}
         remaining = iter(rulings)
-        for record, message in admitted.fresh:
-            last[record.source] = record
-            tally = tallies.setdefault(record.source, Counter())
-            tally["read"] += 1
-            if isinstance(message, MalformedRecord):
-                tally["dead_lettered"] += 1
-                letters.append(DeadLetter(record=record, reason=str(message)))
-                continue
-            ruling = next(remaining)
-            if isinstance(ruling, RefusalReason):
-                tally["refused"] += 1
-                refusals.append(_refusal(Request(record, message), ruling))
-            else:
-                tally[ruling] += 1
+        for source, run in runs_of(admitted.fresh):
+            last[source] = run[-1].record
+            tally = tallies.setdefault(source, Counter())
+            tally["read"] += len(run)
+            for record, message in run:
+                if isinstance(message, MalformedRecord):
+                    tally["dead_lettered"] += 1
+                    letters.append(DeadLetter(record=record, reason=str(message)))
+                    continue
+                ruling = next(remaining)
+                if isinstance(ruling, RefusalReason):
+                    tally["refused"] += 1
+                    refusals.append(_refusal(Request(record, message), ruling))
+                else:
+                    tally[ruling] += 1
         if refusals:
             uow.refusals.add(refusals)
         if letters:
@@ -217,6 +220,7 @@ class _Admitted:
     """The part of a batch that may be worked on now."""
 
     positions: Mapping[LogPartition, Position]
+    taken: list[Decoded] = field(default_factory=list)
     fresh: list[Decoded] = field(default_factory=list)
     duplicates: list[Decoded] = field(default_factory=list)
 

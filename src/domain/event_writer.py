@@ -6,7 +6,7 @@ from domain.errors import RuleBroken
 from domain.events import FIRST_VERSION, EventState, check_change
 from domain.identity import origin_of
 from domain.log import EVENTS_TAXONOMY
-from domain.messages import EventCreated, EventUpdated, Message
+from domain.messages import EventCreated, EventMessage, Message
 from domain.ports import Database, EventLock, UnitOfWork
 from domain.records import ConsumerName, EventVersion, RefusalReason, StoredEvent
 from domain.rulings import Fate, Lane, Request, Ruling
@@ -32,7 +32,7 @@ class EventWriter:
         ids = {
             request.message.event.id
             for request in requests
-            if isinstance(request.message, EventCreated | EventUpdated)
+            if isinstance(request.message, EventMessage)
         }
         if not ids:
             return [Fate.UNCHANGED] * len(requests)
@@ -41,7 +41,7 @@ class EventWriter:
         versions: list[EventVersion] = []
         rulings: list[Ruling] = []
         for record, message in requests:
-            if not isinstance(message, EventCreated | EventUpdated):
+            if not isinstance(message, EventMessage):
                 rulings.append(Fate.UNCHANGED)
                 continue
             event_id = message.event.id
@@ -69,7 +69,7 @@ class EventWriter:
 
 
 def judge_event(
-    message: EventCreated | EventUpdated, current: StoredEvent | None, *, deleted: bool
+    message: EventMessage, current: StoredEvent | None, *, deleted: bool
 ) -> StoredEvent | Ruling:
     """The event as `message` makes it, or the ruling that leaves it as it is."""
     event = message.event

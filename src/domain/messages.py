@@ -69,7 +69,9 @@ class BetsStateChanged:
         return slice_key(self.event_id, self.market, self.number)
 
 
-TaxonomyMessage = EventCreated | EventUpdated | BetPlaced | BetUpdated
+EventMessage = EventCreated | EventUpdated
+BetMessage = BetPlaced | BetUpdated
+TaxonomyMessage = EventMessage | BetMessage
 Message = TaxonomyMessage | BetsStateChanged
 
 

@@ -5,11 +5,12 @@ and after every reset the log is compared with the position, and with that of th
 this one. A partition whose log is not what it was stands still until a person has looked.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import NamedTuple
 
 from domain.errors import MalformedRecord
@@ -18,7 +19,7 @@ from domain.messages import Message
 from domain.ports import Codec, Database, Subscription, UnitOfWork
 from domain.records import NOTHING_READ, ConsumerName, Position, Tally
 from domain.recreation import register
-from domain.rulings import Decoded, Handler, Lane
+from domain.rulings import Decoded, Handler, Lane, place_in, runs_of
 
 LOOK_INTERVAL = 1.0
 """Seconds between two looks at the log's end."""
@@ -116,17 +117,26 @@ class Reader:
             self._unstarted.discard(source)
         for source in poll.assigned:
             self.restart(source)
-        sought: set[LogPartition] = set()
-        for record in poll.records:
-            reading = self._readings.get(record.source)
-            if reading is None or reading.lost is not None or record.source in sought:
-                continue
-            if not reading.anchors:
-                reading.buffer.append(Decoded(record, self._decode(record)))
-            elif _proves(reading, record) and _following(reading) != record.offset + 1:
-                self._subscription.seek(record.source, _following(reading))
-                sought.add(record.source)
+        found: dict[LogPartition, list[Record]] = defaultdict(list)
+        for source, run in groupby(poll.records, key=attrgetter("source")):
+            found[source] += run
+        for source, records in found.items():
+            reading, left = self._readings.get(source), iter(records)
+            if reading is not None and self._is_proved(reading, left):
+                reading.buffer.extend(Decoded(each, self._decode(each)) for each in left)
         self._pause_and_resume()
+
+    def _is_proved(self, reading: Reading, records: Iterator[Record]) -> bool:
+        """Take from the records those that prove that the log is what it was; whether what is left
+        of them may be worked on."""
+        while reading.anchors and reading.lost is None:
+            record = next(records, None)
+            if record is None:
+                return False
+            if _proves(reading, record) and _following(reading) != record.offset + 1:
+                self._subscription.seek(reading.source, _following(reading))
+                return False
+        return reading.lost is None
 
     def restart(self, source: LogPartition) -> None:
         """Forget what was read of the partition, and go on from its stored position."""
@@ -154,15 +164,13 @@ class Reader:
 
     def compare(self, batch: Sequence[Decoded], readers: Collection[Position]) -> None:
         """See that this consumer, and the one before it, have read the same records."""
-        last = {(reader.source, reader.next_offset - 1): reader for reader in readers}
-        for record, _ in batch:
-            reader = last.get((record.source, record.offset))
-            reading = self._readings.get(record.source)
-            if (
-                reader is not None
-                and reading is not None
-                and reader.last_record_digest not in {None, record.digest()}
-            ):
+        runs = dict(runs_of(batch))
+        for reader in readers:
+            run, reading = runs.get(reader.source, ()), self._readings.get(reader.source)
+            last = place_in(run, reader.next_offset) - 1
+            if reading is None or last < 0 or run[last].record.offset != reader.next_offset - 1:
+                continue
+            if reader.last_record_digest not in {None, run[last].record.digest()}:
                 reading.lost = _another(reader.next_offset, reader.consumer)
 
     def advance(self, positions: Collection[Position]) -> None:

@@ -1,11 +1,13 @@
 """What can become of a record, and the records as the consumers' decisions see them."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from itertools import groupby
 from typing import NamedTuple, Protocol
 
 from domain.errors import MalformedRecord
-from domain.log import Record
+from domain.log import LogPartition, Record
 from domain.messages import Message
 from domain.ports import Database, UnitOfWork
 from domain.records import ConsumerName, RefusalReason
@@ -34,6 +36,17 @@ class Decoded(NamedTuple):
 
     record: Record
     message: Message | MalformedRecord
+
+
+def runs_of(batch: Sequence[Decoded]) -> Iterator[tuple[LogPartition, Sequence[Decoded]]]:
+    """A batch by partition: within it the records of a partition follow each other, by offset."""
+    for source, run in groupby(batch, key=lambda decoded: decoded.record.source):
+        yield source, list(run)
+
+
+def place_in(run: Sequence[Decoded], offset: int) -> int:
+    """How many records of one partition lie below an offset."""
+    return bisect_left(run, offset, key=lambda decoded: decoded.record.offset)
 
 
 class Lane(NamedTuple):
