@@ -173,4 +173,4 @@ def _columns(text: str) -> BetColumns | None:
 def spell_columns(bets: BetColumns) -> str:
     """A slice's bets as JSON."""
     rows = zip(bets.ids, map(encode_basestring, bets.user_ids), strict=True)
-    return ",".join(map('{"id":"%s","userId":%s}'.__mod__, rows))
+    return '{"id":"' + '},{"id":"'.join(map('","userId":'.join, rows)) + "}"

@@ -34,9 +34,17 @@ class PostgresDatabase:
     Nothing connects before it is needed."""
 
     def __init__(
-        self, url: str, *, pool_size: int = 5, application_name: str = "touchline"
+        self,
+        url: str,
+        *,
+        pool_size: int = 5,
+        application_name: str = "touchline",
+        repeatable: bool = False,
     ) -> None:
-        self.engine = pooled_engine(url, pool_size=pool_size, application_name=application_name)
+        """`repeatable`: who writes here can do it all again, so no commit waits for the disk."""
+        self.engine = pooled_engine(
+            url, pool_size=pool_size, application_name=application_name, repeatable=repeatable
+        )
         self._listeners = unpooled_engine(url, application_name=f"{application_name} listener")
 
     @contextmanager
