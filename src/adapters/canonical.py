@@ -16,16 +16,21 @@ from domain.errors import InvalidValue
 from domain.events import LONGEST_TEAM, LONGEST_TYPE, Event, EventState
 from domain.log import BETS_STATE, Record
 from domain.messages import (
+    MESSAGE_TYPES,
     SLICE_SIZE,
     BetPlaced,
     BetsStateChanged,
     BetUpdated,
     EventCreated,
     EventUpdated,
+    Kinds,
     Message,
+    Other,
     slice_key,
 )
 from domain.score import Score
+
+ALL_KINDS: Kinds = frozenset(MESSAGE_TYPES)
 
 _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{6})?Z"
@@ -83,38 +88,43 @@ _moment = lru_cache(100)(datetime.fromisoformat)
 _score = lru_cache(1_000)(Score.parse)
 
 
-def read_canonical(record: Record) -> Message | None:
-    """The record's message; None when it is spelt in another way, or is none."""
+def read_canonical(record: Record, kinds: Kinds) -> Message | Other | None:
+    """The record's message, or that it is none of these kinds; None when it is spelt in another
+    way, or is no message."""
     if record.value is None or record.key is None:
         return None
     try:
         text = record.value.decode()
         if record.source.topic == BETS_STATE:
-            return _slice(text, record.key)
-        return _bet(text, record.key) or _event(text, record.key)
+            found = _slice(text, record.key)
+            return found if found is None or BetsStateChanged in kinds else Other.OTHER
+        return _bet(text, record.key, kinds) or _event(text, record.key, kinds)
     except (ValueError, InvalidValue):
         return None
 
 
-def _bet(text: str, key: bytes) -> Message | None:
+def _bet(text: str, key: bytes, kinds: Kinds) -> Message | Other | None:
     found = _BET.fullmatch(text)
     if found is None:
         return None
     message, what, subject, time, created, user, event, market = found.groups()
     if key != event.encode():
         return None
+    at, date_created = _moment(time), _moment(created)
+    kind = BetPlaced if what == "placed" else BetUpdated
+    if kind not in kinds:
+        return Other.OTHER
     placement = Placement(
         id=UUID(subject),
-        date_created=_moment(created),
+        date_created=date_created,
         user_id=user,
         event_id=_event_id(event),
         market=_MARKETS[market],
     )
-    kind = BetPlaced if what == "placed" else BetUpdated
-    return kind(id=UUID(message), time=_moment(time), placement=placement)
+    return kind(id=UUID(message), time=at, placement=placement)
 
 
-def _event(text: str, key: bytes) -> Message | None:
+def _event(text: str, key: bytes, kinds: Kinds) -> Message | Other | None:
     found = _EVENT.fullmatch(text)
     if found is None:
         return None
@@ -133,8 +143,9 @@ def _event(text: str, key: bytes) -> Message | None:
         state=_EVENT_STATES[state],
         version=int(version),
     )
+    at = _moment(time)
     kind = EventCreated if what == "created" else EventUpdated
-    return kind(id=UUID(message), time=_moment(time), event=event)
+    return kind(id=UUID(message), time=at, event=event) if kind in kinds else Other.OTHER
 
 
 def _slice(text: str, key: bytes) -> Message | None:
@@ -167,7 +178,7 @@ def _columns(text: str) -> BetColumns | None:
     length = _SLICED_BET_LENGTH * len(ids) - 1 + sum(map(len, user_ids))
     if length != len(text) or len(ids) > SLICE_SIZE:
         return None
-    return BetColumns(ids, user_ids)
+    return BetColumns(ids=ids, user_ids=user_ids)
 
 
 def spell_columns(bets: BetColumns) -> str:

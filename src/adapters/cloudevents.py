@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
-from adapters.canonical import read_canonical, spell_columns
+from adapters.canonical import ALL_KINDS, read_canonical, spell_columns
 from adapters.wire import event_data, format_time, parse_time, placement_data
 from domain.bets import BetColumns, BetState, Market, Placement, check_user_id
 from domain.errors import InvalidValue, MalformedRecord
@@ -25,7 +25,9 @@ from domain.messages import (
     BetUpdated,
     EventCreated,
     EventUpdated,
+    Kinds,
     Message,
+    Other,
     event_of,
     subject_of,
 )
@@ -74,7 +76,15 @@ class CloudEventsCodec:
         return NewRecord(topic, key.encode(), text.encode(), _HEADERS)
 
     def decode(self, record: Record) -> Message:
-        return read_canonical(record) or self.decode_carefully(record)
+        found = read_canonical(record, ALL_KINDS)
+        return self.decode_carefully(record) if isinstance(found, Other | None) else found
+
+    def sift(self, record: Record, kinds: Kinds) -> Message | Other:
+        found = read_canonical(record, kinds)
+        if found is None:
+            message = self.decode_carefully(record)
+            found = message if type(message) in kinds else Other.OTHER
+        return found
 
     def decode_carefully(self, record: Record) -> Message:
         """As `decode`, however the message is spelt."""

@@ -7,11 +7,12 @@ from uuid import UUID
 from domain.bets import BetColumns, Market
 from domain.evaluator import evaluate
 from domain.identity import slice_message_id
-from domain.log import EVENTS_TAXONOMY, LogPosition
+from domain.log import EVENTS_TAXONOMY
 from domain.messages import (
+    EVENT_KINDS,
     SLICE_SIZE,
     BetsStateChanged,
-    EventMessage,
+    Kinds,
     Message,
     slice_key,
 )
@@ -30,6 +31,7 @@ class BetScorer:
 
     name: ConsumerName = ConsumerName.BET_SCORER
     behind: ConsumerName | None = ConsumerName.BET_WRITER
+    kinds: Kinds = EVENT_KINDS
     publishes: bool = True
     lanes: Sequence[Lane] = (Lane(EVENTS_TAXONOMY, 5000),)
 
@@ -50,21 +52,9 @@ class BetScorer:
 
     def decide(self, uow: UnitOfWork, requests: Sequence[Request]) -> list[Ruling]:
         """Nothing is written but the position; a request that made a version counts as applied."""
-        made = {
-            version.position for version in uow.event_versions.made_by(_event_positions(requests))
-        }
-        return [
-            Fate.APPLIED
-            if isinstance(message, EventMessage) and record.position in made
-            else Fate.UNCHANGED
-            for record, message in requests
-        ]
-
-
-def _event_positions(requests: Sequence[Request]) -> list[LogPosition]:
-    return [
-        request.record.position for request in requests if isinstance(request.message, EventMessage)
-    ]
+        positions = [request.record.position for request in requests]
+        made = {version.position for version in uow.event_versions.made_by(positions)}
+        return [Fate.APPLIED if place in made else Fate.UNCHANGED for place in positions]
 
 
 def _accepted_versions(
@@ -73,12 +63,11 @@ def _accepted_versions(
     """Of each event the versions that these requests made, led by the one before them. A request
     that made none was refused or changed nothing; one whose version is gone belongs to a deleted
     event."""
-    positions = _event_positions(requests)
-    if not positions:
+    if not requests:
         return {}
     with database.transaction() as uow:
         ranges: dict[UUID, tuple[int, int]] = {}
-        for made in uow.event_versions.made_by(positions):
+        for made in uow.event_versions.made_by([r.record.position for r in requests]):
             first, last = ranges.get(made.event_id, (made.version, made.version))
             ranges[made.event_id] = (min(first, made.version), max(last, made.version))
         if not ranges:
@@ -139,7 +128,7 @@ class SliceCutter:
     def _slice(self) -> BetsStateChanged:
         if self._market is None:
             raise ValueError("no market has been read yet")
-        bets = BetColumns(self._ids[:SLICE_SIZE], self._user_ids[:SLICE_SIZE])
+        bets = BetColumns(ids=self._ids[:SLICE_SIZE], user_ids=self._user_ids[:SLICE_SIZE])
         self._ids, self._user_ids = self._ids[SLICE_SIZE:], self._user_ids[SLICE_SIZE:]
         self._number += 1
         return slice_of(self._market, self._causes[self._market], self._number - 1, bets)

@@ -11,7 +11,15 @@ from domain.evaluator import evaluate
 from domain.events import EventState
 from domain.history import version_at
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, LogPosition
-from domain.messages import BetMessage, BetPlaced, BetsStateChanged, BetUpdated, Message
+from domain.messages import (
+    BET_KINDS,
+    BetMessage,
+    BetPlaced,
+    BetsStateChanged,
+    BetUpdated,
+    Kinds,
+    Message,
+)
 from domain.ports import Database, EventLock, UnitOfWork
 from domain.records import (
     ConsumerName,
@@ -29,6 +37,7 @@ class BetWriter:
 
     name: ConsumerName = ConsumerName.BET_WRITER
     behind: ConsumerName | None = ConsumerName.EVENT_WRITER
+    kinds: Kinds = BET_KINDS | {BetsStateChanged}
     publishes: bool = False
     lanes: Sequence[Lane] = (Lane(EVENTS_TAXONOMY, 5000), Lane(BETS_STATE, 20))
 

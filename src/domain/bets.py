@@ -85,7 +85,7 @@ class Bet:
         return self.placement.event_id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BetColumns:
     """Bets of one market in the order of their ids, as columns: a million bets pass through here,
     and an object for each would cost more than all else that is done with them.
@@ -107,7 +107,7 @@ class BetColumns:
     def of(cls, bets: Iterable[tuple[UUID, str]]) -> Self:
         """From pairs of an id and a user."""
         ids, user_ids = tuple(zip(*bets, strict=True)) or ((), ())
-        return cls(tuple(map(str, ids)), user_ids)
+        return cls(ids=tuple(map(str, ids)), user_ids=user_ids)
 
     def __len__(self) -> int:
         return len(self.ids)

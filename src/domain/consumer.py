@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from domain.errors import MalformedRecord
 from domain.log import EVENTS_TAXONOMY, LogPartition, Placed, Record
-from domain.messages import MESSAGE_TYPES, subject_of
+from domain.messages import MESSAGE_TYPES, Other, subject_of
 from domain.ports import Codec, Database, MessageBus, UnitOfWork
 from domain.reading import Reader, Reading
 from domain.records import (
@@ -193,6 +193,9 @@ class Consumer:
             tally = tallies.setdefault(source, Counter())
             tally["read"] += len(run)
             for record, message in run:
+                if message is Other.OTHER:
+                    tally["unchanged"] += 1
+                    continue
                 if isinstance(message, MalformedRecord):
                     tally["dead_lettered"] += 1
                     letters.append(DeadLetter(record=record, reason=str(message)))
@@ -229,7 +232,7 @@ def _requests(batch: Sequence[Decoded]) -> list[Request]:
     return [
         Request(record, message)
         for record, message in batch
-        if not isinstance(message, MalformedRecord)
+        if message is not Other.OTHER and not isinstance(message, MalformedRecord)
     ]
 
 

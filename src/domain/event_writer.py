@@ -6,7 +6,7 @@ from domain.errors import RuleBroken
 from domain.events import FIRST_VERSION, EventState, check_change
 from domain.identity import origin_of
 from domain.log import EVENTS_TAXONOMY
-from domain.messages import EventCreated, EventMessage, Message
+from domain.messages import EVENT_KINDS, EventCreated, EventMessage, Kinds, Message
 from domain.ports import Database, EventLock, UnitOfWork
 from domain.records import ConsumerName, EventVersion, RefusalReason, StoredEvent
 from domain.rulings import Fate, Lane, Request, Ruling
@@ -21,6 +21,7 @@ class EventWriter:
 
     name: ConsumerName = ConsumerName.EVENT_WRITER
     behind: ConsumerName | None = None
+    kinds: Kinds = EVENT_KINDS
     publishes: bool = False
     lanes: Sequence[Lane] = (Lane(EVENTS_TAXONOMY, 5000),)
 
@@ -29,21 +30,15 @@ class EventWriter:
         return iter(())
 
     def decide(self, uow: UnitOfWork, requests: Sequence[Request]) -> list[Ruling]:
-        ids = {
-            request.message.event.id
-            for request in requests
-            if isinstance(request.message, EventMessage)
-        }
+        told = [(r.record, r.message) for r in requests if isinstance(r.message, EventMessage)]
+        ids = {message.event.id for _, message in told}
         if not ids:
-            return [Fate.UNCHANGED] * len(requests)
+            return []
         current = dict(uow.events.lock(ids, EventLock.CHANGE))
         deleted = uow.deletions.among(ids - current.keys())
         versions: list[EventVersion] = []
         rulings: list[Ruling] = []
-        for record, message in requests:
-            if not isinstance(message, EventMessage):
-                rulings.append(Fate.UNCHANGED)
-                continue
+        for record, message in told:
             event_id = message.event.id
             after = judge_event(message, current.get(event_id), deleted=event_id in deleted)
             if not isinstance(after, StoredEvent):

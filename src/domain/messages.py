@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from uuid import UUID
 
 from domain.bets import BetColumns, BetState, Market, Placement
@@ -73,6 +74,16 @@ EventMessage = EventCreated | EventUpdated
 BetMessage = BetPlaced | BetUpdated
 TaxonomyMessage = EventMessage | BetMessage
 Message = TaxonomyMessage | BetsStateChanged
+Kinds = frozenset[type[Message]]
+
+EVENT_KINDS: Kinds = frozenset({EventCreated, EventUpdated})
+BET_KINDS: Kinds = frozenset({BetPlaced, BetUpdated})
+
+
+class Other(Enum):
+    """Stands for a well-formed message of a kind that its reader has nothing to do with."""
+
+    OTHER = "other"
 
 
 def slice_key(event_id: UUID, market: Market, number: int) -> str:

@@ -15,7 +15,7 @@ from uuid import UUID
 from domain.bets import Bet, BetState, Market
 from domain.events import EventState
 from domain.log import Bounds, LogPartition, LogPosition, NewRecord, Placed, Record
-from domain.messages import Message
+from domain.messages import Kinds, Message, Other
 from domain.records import (
     BetGroup,
     BetKind,
@@ -43,6 +43,10 @@ class Codec(Protocol):
 
     def decode(self, record: Record) -> Message:
         """Raise MalformedRecord, and nothing else, whatever the bytes are."""
+        ...
+
+    def sift(self, record: Record, kinds: Kinds) -> Message | Other:
+        """As `decode`; but a message of another kind is only looked at, which costs less."""
         ...
 
 

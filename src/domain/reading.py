@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from domain.errors import MalformedRecord
 from domain.log import Bounds, LogPartition, Record
-from domain.messages import Message
+from domain.messages import Message, Other
 from domain.ports import Codec, Database, Subscription, UnitOfWork
 from domain.records import NOTHING_READ, ConsumerName, Position, Tally
 from domain.recreation import register
@@ -84,6 +84,7 @@ class Reader:
     ) -> None:
         self._name = handler.name
         self._behind = handler.behind
+        self._kinds = handler.kinds
         self._lanes = {lane.topic: lane for lane in handler.lanes}
         self._subscription = subscription
         self._codec = codec
@@ -185,9 +186,9 @@ class Reader:
         self._pause_and_resume()
         self._subscription.commit({p.source: p.next_offset for p in positions})
 
-    def _decode(self, record: Record) -> Message | MalformedRecord:
+    def _decode(self, record: Record) -> Message | Other | MalformedRecord:
         try:
-            return self._codec.decode(record)
+            return self._codec.sift(record, self._kinds)
         except MalformedRecord as malformed:
             return malformed
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from domain.errors import MalformedRecord
 from domain.log import LogPartition, Record
-from domain.messages import Message
+from domain.messages import Kinds, Message, Other
 from domain.ports import Database, UnitOfWork
 from domain.records import ConsumerName, RefusalReason
 
@@ -35,7 +35,7 @@ class Decoded(NamedTuple):
     """A record and what reading it gave."""
 
     record: Record
-    message: Message | MalformedRecord
+    message: Message | Other | MalformedRecord
 
 
 def runs_of(batch: Sequence[Decoded]) -> Iterator[tuple[LogPartition, Sequence[Decoded]]]:
@@ -62,6 +62,8 @@ class Handler(Protocol):
     name: ConsumerName
     behind: ConsumerName | None
     """The consumer whose position on events.taxonomy this one never passes."""
+    kinds: Kinds
+    """What it decides on; of other messages it only knows that they are well-formed."""
     publishes: bool
     """Whether it has outputs at all."""
     lanes: Sequence[Lane]

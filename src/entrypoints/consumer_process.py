@@ -1,6 +1,7 @@
 """One consumer as a process of its own."""
 
 import asyncio
+import gc
 import signal
 import threading
 from collections.abc import Callable
@@ -25,6 +26,7 @@ def run_consumer(
     if health_port is not None:
         serve_health = _health_server(runner, settings, url, health_port, stop)
         threads.append(threading.Thread(target=serve_health, name="health", daemon=True))
+    _collect_garbage_seldom()
     for thread in threads:
         thread.start()
     signal.sigwait(SIGNALS)
@@ -32,6 +34,13 @@ def run_consumer(
     end_in_time()
     for thread in threads:
         thread.join()
+
+
+def _collect_garbage_seldom() -> None:
+    """Batches are many objects that wait for a moment, and none of them is in a circle: to look at
+    all of them again and again is a sixth of a consumer's work."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 def _health_server(

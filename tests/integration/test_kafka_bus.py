@@ -8,21 +8,18 @@ from uuid import uuid4
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import LogTruncationError, TopicAuthorizationFailedError
 from pytest_mock import MockerFixture
 
 from adapters.kafka.bus import KafkaBus
 from adapters.kafka.client import _FetchByTopicId
-from adapters.kafka.consumer import LogConsumer, records_of
+from adapters.kafka.consumer import LogConsumer
 from domain.errors import BusUnavailable, Misconfigured
 from domain.log import (
     BETS_STATE,
     EVENTS_TAXONOMY,
     PARTITIONS,
-    LogPartition,
     NewRecord,
-    Record,
 )
 from tests.contracts.message_bus import MessageBusContract, OpenBus, Recreate
 from tests.contracts.message_bus_member import (
@@ -106,16 +103,6 @@ def test_a_record_too_large_is_nobody_elses_fault(buses: OpenBus) -> None:
     with pytest.raises(Misconfigured):
         large.result(timeout=DEADLINE)
     small.result(timeout=DEADLINE)
-
-
-def test_a_header_without_value_is_read() -> None:
-    source = LogPartition(EVENTS_TAXONOMY, 0, uuid4())
-    found = ConsumerRecord(
-        *(source.topic, source.partition, 0, 7, 0, 0, None, b"-"),
-        *([("a", b"1"), ("empty", None)], None, -1, 1, -1),
-    )
-    (record,) = records_of(source, [found])
-    assert record == Record(source, 7, None, b"-", (("a", b"1"), ("empty", b"")))
 
 
 def test_lag_tools_see_the_committed_offset(buses: OpenBus, kafka_admin: KafkaAdminClient) -> None:

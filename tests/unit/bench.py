@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+from adapters.canonical import ALL_KINDS
 from adapters.cloudevents import CloudEventsCodec
 from adapters.memory.bus import MemoryBus
 from adapters.memory.database import MemoryDatabase
@@ -19,7 +20,7 @@ from domain.log import (
     Placed,
     partition_of,
 )
-from domain.messages import Message
+from domain.messages import Kinds, Message
 from domain.ports import Database, UnitOfWork
 from domain.reading import Reading
 from domain.records import ConsumerName, Position, Tally
@@ -61,6 +62,7 @@ class Noting:
 
     name: ConsumerName = ConsumerName.EVENT_WRITER
     behind: ConsumerName | None = None
+    kinds: Kinds = ALL_KINDS
     publishes: bool = False
     lanes: Sequence[Lane] = (Lane(EVENTS_TAXONOMY, 100),)
     rule: Callable[[Request], Ruling] = lambda _: Fate.APPLIED

@@ -27,7 +27,6 @@ from tests.samples import (
     a_bet,
     a_database,
     a_placement,
-    a_slice,
     a_version,
     active,
     an_event,
@@ -200,15 +199,9 @@ def test_versions_of_a_deleted_event_are_skipped() -> None:
 
 
 def test_what_made_a_version_was_applied() -> None:
-    requests = [CREATION, BET_PLACED, KICK_OFF, REFUSED, request(a_slice(version=CAUSE), at=6)]
+    requests = [CREATION, KICK_OFF, REFUSED]
     with a_database(a_match).transaction() as uow:
-        assert BetScorer().decide(uow, requests) == [
-            Fate.APPLIED,
-            Fate.UNCHANGED,
-            Fate.APPLIED,
-            Fate.UNCHANGED,
-            Fate.UNCHANGED,
-        ]
+        assert BetScorer().decide(uow, requests) == [Fate.APPLIED, Fate.APPLIED, Fate.UNCHANGED]
         assert BetScorer().decide(uow, []) == []
 
 

@@ -6,9 +6,19 @@ from adapters.memory.store import CommitFault
 from domain.consumer import Step
 from domain.errors import DatabaseUnavailable
 from domain.log import BETS_STATE, EVENTS_TAXONOMY
+from domain.messages import BET_KINDS, EVENT_KINDS
 from domain.records import ConsumerName, RefusalReason, Tally
 from domain.rulings import Fate, Ruling
-from tests.samples import MESSAGE, a_slice, a_version, active, an_event, updated
+from tests.samples import (
+    MESSAGE,
+    a_placement,
+    a_slice,
+    a_version,
+    active,
+    an_event,
+    placed,
+    updated,
+)
 from tests.unit.bench import (
     CODEC,
     JUNK,
@@ -125,6 +135,25 @@ def test_every_record_is_counted_once(bench: Bench) -> None:
     work(member)
     assert bench.tally(handler) == Tally(read=6, applied=2, unchanged=1, refused=1, dead_lettered=2)
     assert bench.tally(handler, 1) == Tally()
+
+
+def test_what_it_does_not_decide_on_is_counted_all_the_same(bench: Bench) -> None:
+    bet = CODEC.encode(placed(a_placement(event_id=ON[0])))
+    handlers = [
+        Noting(name=ConsumerName.EVENT_WRITER, kinds=EVENT_KINDS),
+        Noting(name=ConsumerName.BET_WRITER, kinds=BET_KINDS),
+        Noting(name=BET_SCORER, kinds=frozenset()),
+    ]
+    members = [started(bench, handler) for handler in handlers]
+    bench.append(bet, a_message(), junk(), a_message())
+    for member in members:
+        work(member)
+    assert [handler.decided for handler in handlers] == [[[(0, 1), (0, 3)]], [[(0, 0)]], [[]]]
+    assert [bench.tally(handler) for handler in handlers] == [
+        Tally(read=4, applied=2, unchanged=1, dead_lettered=1),
+        Tally(read=4, applied=1, unchanged=2, dead_lettered=1),
+        Tally(read=4, unchanged=3, dead_lettered=1),
+    ]
 
 
 def test_a_poison_record_never_sinks_its_neighbours(bench: Bench) -> None:

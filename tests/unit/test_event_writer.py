@@ -22,16 +22,12 @@ from tests.samples import (
     MustWait,
     Spy,
     a_database,
-    a_placement,
-    a_slice,
     a_version,
     active,
     an_event,
     an_id,
     created,
     finished,
-    handed_over,
-    placed,
     request,
     score,
     stored,
@@ -237,18 +233,11 @@ def test_events_do_not_mix() -> None:
         ) == [APPLIED, APPLIED, APPLIED, RefusalReason.SCORE_NOT_ALLOWED, APPLIED]
 
 
-def test_what_is_said_of_bets_is_not_its_business() -> None:
-    bets: list[Message] = [
-        placed(a_placement()),
-        handed_over(a_placement()),
-        a_slice(version=a_version(active(), at=0)),
-    ]
+def test_without_requests_nothing_is_asked() -> None:
     with a_database().transaction() as uow:
         spy = Spy(uow)
-        assert decide(cast("UnitOfWork", spy), *bets) == [UNCHANGED] * 3
+        assert decide(cast("UnitOfWork", spy)) == []
         assert spy.calls == []
-        assert decide(uow, created(an_event()), *bets) == [APPLIED, UNCHANGED, UNCHANGED, UNCHANGED]
-        assert decide(uow) == []
 
 
 def test_what_was_refused_or_changed_nothing_writes_nothing() -> None:

@@ -13,6 +13,7 @@ import pytest
 import domain
 
 ALLOWED = {
+    "bisect",
     "collections",
     "collections.abc",
     "concurrent.futures",  # futures only, no executors

@@ -9,12 +9,13 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError
 
+from adapters.kafka.batches import FetchedRecord, read_quickly
 from adapters.kafka.client import LogClient
 from adapters.kafka.errors import domain_errors
-from adapters.kafka.mending import mend_at_first, mend_before_poll, mend_header_names
+from adapters.kafka.mending import mend_at_first, mend_before_poll
 from adapters.kafka.settings import KafkaSettings
 from domain.errors import Misconfigured
-from domain.log import PARTITIONS, Bounds, Headers, LogPartition, Record
+from domain.log import PARTITIONS, Bounds, LogPartition, Record
 
 OLDEST_KAFKA = (3, 1)
 """The first release that fetches by topic id."""
@@ -34,6 +35,9 @@ CLOSE_SECONDS = 2.0
 NO_TOPIC_ID = UUID(int=0)
 """What the cluster says of a topic that does not exist."""
 
+Fetched = Mapping[TopicPartition, Sequence[FetchedRecord]]
+"""What a poll brought."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -48,11 +52,11 @@ class LogConsumer:
         self._settings = settings
         self._client: LogClient | None = None
         self.kafka: Any = None
-        mend_header_names()
         try:
             with domain_errors("connecting a consumer"):
                 self.kafka = KafkaConsumer(**self._config(group))
             mend_at_first(self.kafka)
+            read_quickly(self.kafka)
             self.log_ids.update(self._checked(topics))
         except BaseException:
             self.close()
@@ -76,12 +80,10 @@ class LogConsumer:
             # A group's leader that doesn't know the topics yet would share out nothing.
             self.client.learn(self.log_ids, timeout=self._settings.answer_seconds)
 
-    def poll(self, *, timeout: float, most: int) -> Mapping[TopicPartition, Sequence[Any]]:
+    def poll(self, *, timeout: float, most: int) -> Fetched:
         """As KafkaConsumer.poll, KafkaErrors included."""
         mend_before_poll(self.kafka)
-        found: Mapping[TopicPartition, Sequence[Any]] = self.kafka.poll(
-            timeout_ms=int(timeout * 1000), max_records=most
-        )
+        found: Fetched = self.kafka.poll(timeout_ms=int(timeout * 1000), max_records=most)
         return found
 
     def is_outdated(self) -> bool:
@@ -170,19 +172,9 @@ class LogConsumer:
         ]
 
 
-def records_of(source: LogPartition, batch: Sequence[Any]) -> list[Record]:
-    """kafka-python's records in the domain's words."""
-    return [
-        Record(source, each.offset, each.key, each.value, _headers(each.headers)) for each in batch
-    ]
-
-
-def _headers(found: Sequence[tuple[str, bytes | None]]) -> Headers:
-    """Other programs' headers may be without a value, the domain's may not."""
-    for name, value in found:
-        if value is None or type(name) is not str:
-            return tuple((str(name), value or b"") for name, value in found)
-    return tuple(found)  # type: ignore[arg-type]
+def records_of(source: LogPartition, batch: Sequence[FetchedRecord]) -> list[Record]:
+    """Fetched records in the domain's words."""
+    return [Record(source, *each) for each in batch]
 
 
 def _place(source: LogPartition) -> TopicPartition:

@@ -5,23 +5,13 @@ test that fails without it.
 """
 
 import math
-from typing import Any, SupportsIndex, overload
-
-from kafka.record.default_records import DefaultRecordBatch
-
-_READ_STRICTLY = DefaultRecordBatch._read_msg  # noqa: SLF001
+from typing import Any
 
 
 def mend_at_first(consumer: Any) -> None:
     """A poll waits no longer than until the next heartbeat, though these no longer depend on it:
     while one is overdue, as on a frozen broker, it would not wait at all, and spin."""
     consumer._coordinator.time_to_next_poll = lambda: math.inf  # noqa: SLF001
-
-
-def mend_header_names() -> None:
-    """A header whose name is not UTF-8, which Kafka takes from any program, makes its whole batch
-    unreadable, and the partition stands still. So its bytes are kept, as surrogates."""
-    DefaultRecordBatch._read_msg = _read_any_message  # noqa: SLF001
 
 
 def mend_before_poll(consumer: Any) -> None:
@@ -72,31 +62,3 @@ class _Untaken:
     def of(cls, join: Any) -> "_Untaken":
         """The join itself, if it is one already."""
         return join if isinstance(join, cls) else cls(join)
-
-
-def _read_any_message(batch: Any) -> object:
-    try:
-        return _READ_STRICTLY(batch)
-    except UnicodeDecodeError:
-        strict, batch._buffer = batch._buffer, _LenientBytes(batch._buffer)  # noqa: SLF001
-        try:
-            return _READ_STRICTLY(batch)
-        finally:
-            batch._buffer = strict  # noqa: SLF001
-
-
-class _LenientBytes(bytes):
-    """Bytes, and parts of them, that are text whatever they are."""
-
-    @overload
-    def __getitem__(self, at: SupportsIndex, /) -> int: ...
-
-    @overload
-    def __getitem__(self, at: slice, /) -> "_LenientBytes": ...
-
-    def __getitem__(self, at: SupportsIndex | slice, /) -> "int | _LenientBytes":
-        found = super().__getitem__(at)
-        return _LenientBytes(found) if isinstance(found, bytes) else found
-
-    def decode(self, encoding: str = "utf-8", errors: str = "surrogateescape") -> str:
-        return HeaderName(super().decode(encoding, errors))

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 
-from adapters.kafka.consumer import LogConsumer, records_of
+from adapters.kafka.consumer import Fetched, LogConsumer, records_of
 from adapters.kafka.errors import translated
 from adapters.kafka.mending import mend_when_a_join_begins
 from domain.errors import BusUnavailable
@@ -87,7 +87,7 @@ class KafkaSubscription:
     def _poll_once(self, timeout: float, most: int) -> list[Record]:
         consumer = self._joined()
         outdated = False
-        found: Mapping[TopicPartition, Sequence[Any]] = {}
+        found: Fetched = {}
         try:
             found = consumer.poll(timeout=timeout, most=most)
         except OffsetOutOfRangeError as error:

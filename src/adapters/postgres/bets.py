@@ -158,7 +158,7 @@ class PostgresBets:
             },
         )
         return [
-            BetRun(markets[number - 1], BetColumns(tuple(ids), tuple(user_ids)))
+            BetRun(markets[number - 1], BetColumns(ids=tuple(ids), user_ids=tuple(user_ids)))
             for number, ids, user_ids in rows
         ]
 

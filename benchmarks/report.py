@@ -1,0 +1,60 @@
+"""What the benchmarks found: figures, ratios, and whether the aims are met."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table. `aim` is in words; `met` is None where there is no aim."""
+
+    row: str
+    work: str
+    ours: str
+    ceiling: str = ""
+    naive: str = ""
+    ratio: str = ""
+    aim: str = "stated"
+    met: bool | None = None
+    figures: dict[str, object] = field(default_factory=dict)
+    """Everything that was measured, for the JSON file."""
+
+
+HEADS = ("row", "work", "ours", "ceiling", "naive", "ratio", "aim", "met")
+
+
+def table(rows: Sequence[Row]) -> str:
+    """In Markdown."""
+    lines = ["| " + " | ".join(HEADS) + " |", "| " + " | ".join("---" for _ in HEADS) + " |"]
+    for row in rows:
+        met = {None: "", True: "yes", False: "**no**"}[row.met]
+        cells = [row.row, row.work, row.ours, row.ceiling, row.naive, row.ratio, row.aim, met]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def save(rows: Sequence[Row], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    (folder / "results.md").write_text(table(rows) + "\n")
+
+
+def rate(rows: float, seconds: float) -> str:
+    return f"{rows / seconds:,.0f}/s"
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which `share` of them lie."""
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
+
+
+def middle(values: Sequence[float]) -> float:
+    return median(values)
