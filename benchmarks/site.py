@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from uuid import UUID
 
 import psycopg2
 import psycopg2.extensions
@@ -52,6 +51,8 @@ class Site:
     """In autocommit mode; listens for positions."""
     broker: KafkaBroker | None
     """None where PostgreSQL is the bus."""
+    url: str
+    """Where PostgreSQL is."""
 
     def query(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
         with self.connection.cursor() as cursor:
@@ -94,9 +95,21 @@ class Site:
         while self.position(consumer, topic) < position:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{consumer} has not come to {position} of {topic}")
-            select.select([self.connection], [], [], 0.5)
-            self.connection.poll()
-            self.connection.notifies.clear()
+            self.next_notice()
+
+    def next_notice(self) -> None:
+        """Until positions move, or half a second."""
+        select.select([self.connection], [], [], 0.5)
+        self.connection.poll()
+        self.connection.notifies.clear()
+
+    def peaks(self) -> dict[str, float]:
+        """The most memory that each process held since `forget_peaks`, in MiB."""
+        return {name: _peak(each.process.pid) for name, each in self.system.running.items()}
+
+    def forget_peaks(self) -> None:
+        for each in self.system.running.values():
+            Path(f"/proc/{each.process.pid}/clear_refs").write_text("5")
 
     def until_written(self, slices: int) -> None:
         """Return as soon as the Bet Writer has written so many slices since the beginning."""
@@ -135,7 +148,7 @@ def _running_touchline(
     system = Processes(folder, environment)
     system.start()
     connection = connect(postgres.url)
-    site = Site(system, connection, broker)
+    site = Site(system, connection, broker, postgres.url)
     site.query("LISTEN touchline_positions")
     try:
         yield site
@@ -160,7 +173,7 @@ def slices_of(bets: int, markets: Sequence[Market] = MARKETS) -> int:
     return sum(-(-by_market[market] // SLICE_SIZE) for market in markets)
 
 
-def last_id(site: Site) -> UUID:
-    """Of the bets, for a statement that needs any."""
-    ((found,),) = site.query("SELECT max(id::text)::uuid FROM bets")
-    return UUID(str(found))
+def _peak(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024

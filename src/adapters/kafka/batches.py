@@ -72,8 +72,7 @@ def _records_in(batch: Any) -> Iterator[FetchedRecord]:
         for _ in range(batch.records_count):
             length, at = _number(content, at)
             end = at + length
-            if end > len(content):
-                raise ValueError("it goes on behind the batch")
+            _require(end <= len(content))
             at += 1  # attributes
             while content[at] >= LAST:  # and the time
                 at += 1
@@ -82,8 +81,7 @@ def _records_in(batch: Any) -> Iterator[FetchedRecord]:
             value, at = _bytes(content, at)
             yield FetchedRecord(first + offset, key, value, _headers(content[at:end]))
             at = end
-        if at != len(content):
-            raise ValueError("there is more than the batch says")
+        _require(at == len(content))
     except (IndexError, ValueError) as error:
         raise CorruptRecordError(f"a record can't be read: {error}") from error
 
@@ -97,12 +95,15 @@ def _headers(content: bytes) -> Headers:
     for _ in range(count):
         name, at = _bytes(content, at)
         value, at = _bytes(content, at)
-        if name is None:
-            raise ValueError("a header has no name")
-        found.append((_name(name), value or b""))
-    if count < 0 or at != len(content):
-        raise ValueError("it has another length than it says")
+        _require(name is not None)
+        found.append((_name(name or b""), value or b""))
+    _require(count >= 0 and at == len(content))
     return tuple(found)
+
+
+def _require(fits: bool) -> None:
+    if not fits:
+        raise ValueError("its lengths don't fit")
 
 
 def _name(name: bytes) -> str:
