@@ -1,17 +1,21 @@
 """Where requests wait for their verdict: asks the tables, publishes, and answers what was decided.
 
-A waiting request holds neither a thread nor a connection. One thread for each server process looks
-whenever positions have moved, and looks up all released requests at once.
+A waiting request holds neither a thread nor a connection. One thread for each server process asks
+the tables for all requests that have come meanwhile, in one transaction; another looks whenever
+positions have moved, and looks up all released requests at once.
 """
 
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar, cast
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from domain.bets import Bet
@@ -19,6 +23,7 @@ from domain.errors import DatabaseUnavailable, RuleBroken, Unavailable
 from domain.events import Event
 from domain.log import EVENTS_TAXONOMY, Placed
 from domain.ports import Codec, Database, MessageBus, UnitOfWork
+from domain.records import ConsumerName
 from domain.verdicts import Publication, Verdict, verdicts
 
 Result = TypeVar("Result")
@@ -28,6 +33,10 @@ DATABASE_WAIT = 2.5
 
 THREADS = 16
 """Threads for database work in one server process; the pool of connections is as large."""
+
+
+MOST_QUESTIONS = 64
+"""Asked in one transaction: the first must not wait long for the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +50,14 @@ class Stamp:
 
 Resource = TypeVar("Resource", Event, Bet)
 Ask = Callable[[UnitOfWork, Stamp], Resource | Publication]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a request asks the tables before it is published."""
+
+    ask: Callable[[UnitOfWork], object]
+    answer: "asyncio.Future[Any]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +87,10 @@ class Desk:
         self._new_id = new_id
         self._now = now
         self._threads = ThreadPoolExecutor(THREADS, "desk")
+        self._questions: SimpleQueue[_Question | None] = SimpleQueue()
         self._waiters: dict[UUID, _Waiter] = {}
+        self._reached: Mapping[tuple[ConsumerName, int], int] = {}
+        """How far the consumers have come, as it was last looked up."""
         self._closing = threading.Event()
 
     def open(self) -> None:
@@ -81,10 +101,12 @@ class Desk:
             target=self._look_for_verdicts, name="verdicts", daemon=True
         )
         self._looking.start()
+        threading.Thread(target=self._answer_questions, name="questions", daemon=True).start()
 
     def close(self) -> None:
         """Stop; requests that still wait are answered with 202."""
         self._closing.set()
+        self._questions.put(None)
         self._listener.wake()
         self._looking.join(DATABASE_WAIT)
         self._listener.close()
@@ -101,12 +123,9 @@ class Desk:
         return await self._in_thread(change, commit=True)
 
     async def _in_thread(self, work: Callable[[UnitOfWork], Result], *, commit: bool) -> Result:
-        running = self._loop.run_in_executor(self._threads, self._in_transaction, work, commit)
-        try:
-            async with asyncio.timeout(DATABASE_WAIT):
-                return await running
-        except TimeoutError as hangs:
-            raise DatabaseUnavailable("the database doesn't answer") from hangs
+        return await _in_time(
+            self._loop.run_in_executor(self._threads, self._in_transaction, work, commit)
+        )
 
     def _in_transaction(self, work: Callable[[UnitOfWork], Result], commit: bool) -> Result:
         with self._database.transaction() as uow:
@@ -119,22 +138,24 @@ class Desk:
         """What was decided on the request: a resource, a raised RuleBroken, or, undecided within
         the wait, the publication itself. Raises Unavailable when it was refused or is unknown."""
         stamp = Stamp(new_id=self._new_id(), message_id=self._new_id(), now=self._now())
-        asked = await self.read(lambda uow: ask(uow, stamp))
+        question = _Question(lambda uow: ask(uow, stamp), self._loop.create_future())
+        self._questions.put(question)
+        asked: Resource | Publication = await _in_time(question.answer)
         if not isinstance(asked, Publication):
             return asked
         (acknowledgement,) = self._bus.publish([self._codec.encode(asked.message)])
         placed = await asyncio.wrap_future(acknowledgement)
         verdict = None if respond_async else await self._verdict(asked, placed)
-        if isinstance(verdict, RuleBroken):
-            raise verdict
         return asked if verdict is None else cast("Resource", verdict)
 
     async def _verdict(self, publication: Publication, placed: Placed) -> Verdict | None:
         waiter = _Waiter(publication, placed, self._loop.create_future())
         message_id = publication.message.id
+        # Registered first, looked for then: a position that moved in between is not missed, for
+        # who looks takes note of the positions first, and then of who waits.
         self._waiters[message_id] = waiter
-        # Registered first, looked for then: a position that moved in between is not missed.
-        self._listener.wake()
+        if self._is_passed(waiter):
+            self._listener.wake()
         try:
             async with asyncio.timeout(self._answer_wait):
                 return await waiter.verdict
@@ -143,13 +164,40 @@ class Desk:
         finally:
             self._waiters.pop(message_id, None)
 
+    def _answer_questions(self) -> None:
+        is_open = True
+        while is_open:
+            found = [self._questions.get()]
+            with suppress(Empty):
+                while len(found) < MOST_QUESTIONS:
+                    found.append(self._questions.get_nowait())
+            is_open = None not in found
+            answers = list(self._answers_to(deque(each for each in found if each is not None)))
+            with suppress(RuntimeError):  # the loop has ended, and nobody waits
+                self._loop.call_soon_threadsafe(_settle, answers)
+
+    def _answers_to(self, questions: "deque[_Question]") -> "Iterator[_Settlement]":
+        """Ask all in one transaction; after one that failed goes on in another."""
+        while questions:
+            try:
+                with self._database.transaction() as uow:
+                    while questions:
+                        question = questions.popleft()
+                        if question.answer.done():  # nobody waits any more
+                            continue
+                        outcome = _outcome(question, uow)
+                        yield question.answer, outcome
+                        if isinstance(outcome, Exception) and not isinstance(outcome, RuleBroken):
+                            break
+            except Exception as error:  # noqa: BLE001 - it belongs to those who asked
+                yield from ((question.answer, error) for question in questions)
+                return
+
     def _look_for_verdicts(self) -> None:
         while not self._closing.is_set():
-            self._listener.wait(1.0)
-            waiters = list(self._waiters.values())
-            if waiters:
+            if self._listener.wait(1.0) or self._waiters:
                 try:
-                    self._answer(waiters)
+                    self._answer_passed()
                 except Unavailable:
                     # They go on waiting, and are answered with 202 when their time is up.
                     self._closing.wait(0.1)
@@ -158,23 +206,44 @@ class Desk:
                     _log.exception("looking for verdicts failed")
                     self._closing.wait(0.1)
 
-    def _answer(self, waiters: list[_Waiter]) -> None:
+    def _answer_passed(self) -> None:
         with self._database.transaction() as uow:
-            reached = uow.positions.reached(EVENTS_TAXONOMY)
-            passed = [
-                waiter
-                for waiter in waiters
-                if waiter.placed.offset
-                < reached.get((waiter.publication.judge, waiter.placed.partition), 0)
-            ]
+            self._reached = uow.positions.reached(EVENTS_TAXONOMY)
+            passed = [waiter for waiter in list(self._waiters.values()) if self._is_passed(waiter)]
             if not passed:
                 return
             found = verdicts(uow, [(waiter.publication, waiter.placed) for waiter in passed])
-        for waiter in passed:
-            verdict = found.get(waiter.publication.message.id)
-            self._loop.call_soon_threadsafe(_settle, waiter.verdict, verdict)
+        answers = [(waiter.verdict, found.get(waiter.publication.message.id)) for waiter in passed]
+        self._loop.call_soon_threadsafe(_settle, answers)
+
+    def _is_passed(self, waiter: _Waiter) -> bool:
+        judge = (waiter.publication.judge, waiter.placed.partition)
+        return waiter.placed.offset < self._reached.get(judge, 0)
 
 
-def _settle(future: "asyncio.Future[Verdict | None]", verdict: Verdict | None) -> None:
-    if not future.done():
-        future.set_result(verdict)
+_Settlement = tuple["asyncio.Future[Any]", object]
+
+
+def _outcome(question: _Question, uow: UnitOfWork) -> object:
+    try:
+        return question.ask(uow)
+    except Exception as error:  # noqa: BLE001 - it belongs to who asked
+        return error
+
+
+def _settle(answers: Iterable[_Settlement]) -> None:
+    for future, outcome in answers:
+        if future.done():
+            continue
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+
+async def _in_time(answer: "Awaitable[Result]") -> Result:
+    try:
+        async with asyncio.timeout(DATABASE_WAIT):
+            return await answer
+    except TimeoutError as hangs:
+        raise DatabaseUnavailable("the database doesn't answer") from hangs
