@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from domain.bets import Bet
-from domain.errors import DatabaseUnavailable, RuleBroken, Unavailable
+from domain.errors import DatabaseUnavailable, RuleBroken, TouchlineError
 from domain.events import Event
 from domain.log import EVENTS_TAXONOMY, Placed
 from domain.ports import Codec, Database, MessageBus, UnitOfWork
@@ -198,8 +198,8 @@ class Desk:
             if self._listener.wait(1.0) or self._waiters:
                 try:
                     self._answer_passed()
-                except Unavailable:
-                    # They go on waiting, and are answered with 202 when their time is up.
+                except TouchlineError:
+                    # Away, or not migrated. Who waits goes on, and is answered with 202 in the end.
                     self._closing.wait(0.1)
                 except Exception:  # noqa: BLE001
                     # Whatever it was: the requests to come must be answered.
