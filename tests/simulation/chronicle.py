@@ -76,7 +76,6 @@ class Chronicle:
     """Where retention let a partition begin."""
     restored_to: list[float] = field(default_factory=list)
     """When the backups were made to which the database went back."""
-    crashes: int = 0
     trace: list[str] = field(default_factory=list)
 
     def append(self, source: LogPartition, offset: int, kept: Kept) -> None:

@@ -92,6 +92,7 @@ class Member(Process):
         match found and found.fault:
             case Fault.CRASH:
                 self.simulation.say(f"{self.name} dies at {moment}")
+                self.simulation.counts.crashes += 1
                 raise Killed
             case Fault.STATEMENT_FAILS:
                 raise DatabaseUnavailable("the connection was lost")
