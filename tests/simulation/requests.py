@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
+from domain import identity
 from domain.bets import BetState, Placement
 from domain.events import Event, EventPatch, EventState
 from domain.history import bet_history
-from domain.identity import bet_id_of_key
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, NewRecord
 from domain.messages import BetPlaced, BetsStateChanged, BetUpdated, EventUpdated, SlicedBet
 from domain.ports import UnitOfWork
@@ -93,7 +93,7 @@ class Requests:
         event_id, user = self.event_id(ask.event), f"user-{ask.key % 2}"
         bet_id = self._simulation.new_id()
         if ask.key:
-            bet_id = bet_id_of_key(user_id=user, event_id=event_id, key=str(ask.key))
+            bet_id = identity.bet_id_of_key(user_id=user, event_id=event_id, key=str(ask.key))
         placement = Placement(
             id=bet_id, date_created=self.now(), user_id=user, event_id=event_id, market=ask.market
         )
