@@ -60,7 +60,9 @@ def refusal_error(reason: RefusalReason, publication: Publication | None = None)
             return BetNotFound("the bet is not there")
         case RefusalReason.BET_DELETED:
             return BetDeleted("the bet has been deleted")
-        case RefusalReason.FIELD_FROZEN:
+        case RefusalReason.FIELD_FROZEN if publication is None or not isinstance(
+            publication.message, EventUpdated
+        ):
             return FieldFrozen("market")
         case _:
             if publication is not None and publication.conditional:

@@ -91,6 +91,9 @@ def test_a_creation_whose_event_was_deleted_is_no_404() -> None:
 
 def test_what_is_frozen_of_a_bet_is_its_market() -> None:
     assert refusal_error(RefusalReason.FIELD_FROZEN).details() == {"field": "market"}
+    # An event's update was checked before it was published: it met another version than it knew.
+    late = publication(updated(active()))
+    assert type(refusal_error(RefusalReason.FIELD_FROZEN, late)) is EventConflict
 
 
 # Looked up
