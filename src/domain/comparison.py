@@ -17,6 +17,7 @@ from uuid import UUID
 
 from domain.bet_writer import Known, judge_update
 from domain.bets import Bet
+from domain.counting import Counting
 from domain.events import FIRST_VERSION
 from domain.fold import Fold, HandOver, Told
 from domain.log import EVENTS_TAXONOMY, Bounds, LogPartition, LogPosition, Record
@@ -59,6 +60,7 @@ class Comparison:
         self._digests: dict[tuple[LogPartition, int], set[bytes | None]] = defaultdict(set)
         for p in positions:
             self._digests[p.source, p.next_offset - 1].add(p.last_record_digest)
+        self._counting = Counting(positions)
         self._absent_bets: list[Bet] = []
         self._absent_versions: list[EventVersion] = []
         self._strays: list[_Stray] = []
@@ -75,12 +77,18 @@ class Comparison:
         yield from self._compare_users()
         yield from self._compare_events()
 
+    def miscounted(self) -> Iterator[Violation]:
+        """Who has skipped a record, or counted one twice. To be asked after the run."""
+        for position, records in self._counting.miscounted(self._bus.bounds(EVENTS_TAXONOMY)):
+            where = f"{position.consumer} at {place_text(position.source, position.next_offset)}"
+            yield Violation(f"{where} counted {position.tally}, but {records} records lie below")
+
     def _partition(self, source: LogPartition, records: Iterator[Record]) -> Iterator[Violation]:
         limit = self._limits.get(source, 0)
         audit = self._uow.audit
         bets = _InOrder(audit.placed_in(source, below=limit), attrgetter("offset"))
         versions = _InOrder(audit.made_in(source, below=limit), attrgetter("position.offset"))
-        for record in records:
+        for record in self._counting.follow(source, records):
             read = self._digests.get((source, record.offset))
             if read and read != {record.digest()}:
                 place = place_text(source, record.offset)

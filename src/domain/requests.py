@@ -177,10 +177,7 @@ def update_bet(
         raise EventNotOpen
     message = BetUpdated(id=message_id, time=now, placement=replace(bet.placement, user_id=user_id))
     return Publication(
-        message=message,
-        judge=ConsumerName.BET_WRITER,
-        event_version=bet.event_version,
-        log_id=next(reversed(uow.logs.incarnations(EVENTS_TAXONOMY)), None),
+        message=message, judge=ConsumerName.BET_WRITER, event_version=bet.event_version
     )
 
 

@@ -19,7 +19,7 @@ from domain.errors import (
 )
 from domain.events import Event
 from domain.history import version_at
-from domain.log import EVENTS_TAXONOMY, Placed
+from domain.log import Placed
 from domain.messages import BetPlaced, BetUpdated, EventCreated, EventUpdated, TaxonomyMessage
 from domain.ports import UnitOfWork
 from domain.records import ConsumerName, RefusalReason
@@ -37,9 +37,6 @@ class Publication:
     """The event's version as far as the quick checks knew; of an event, the version asked for."""
     conditional: bool = False
     """Whether the client named the version that it expects (If-Match)."""
-    log_id: UUID | None = None
-    """The newest log as far as the quick checks knew, for a request that leaves no trace of its
-    own: only its place tells then that it was judged, and a place is one of this log."""
 
 
 def refusal_error(reason: RefusalReason, publication: Publication | None = None) -> RuleBroken:
@@ -63,7 +60,9 @@ def refusal_error(reason: RefusalReason, publication: Publication | None = None)
             return BetNotFound("the bet is not there")
         case RefusalReason.BET_DELETED:
             return BetDeleted("the bet has been deleted")
-        case RefusalReason.FIELD_FROZEN:
+        case RefusalReason.FIELD_FROZEN if publication is None or not isinstance(
+            publication.message, EventUpdated
+        ):
             return FieldFrozen("market")
         case _:
             if publication is not None and publication.conditional:
@@ -75,7 +74,8 @@ def verdicts(
     uow: UnitOfWork, published: Sequence[tuple[Publication, Placed]]
 ) -> Mapping[UUID, Verdict]:
     """By message id what became of these requests, once their judge's position has passed them.
-    One that left no trace (its log is no longer there, or it was a dead letter) is left out."""
+    One that left no trace is left out: it was a dead letter; or it lies in another log than the
+    one that the position is of, and its place says nothing of whether it was judged."""
     refusals = uow.refusals.of_messages([p.message.id for p, _ in published])
     found: dict[UUID, Verdict] = {
         p.message.id: refusal_error(refusals[p.message.id].reason, p)
@@ -87,15 +87,13 @@ def verdicts(
     found |= _event_verdicts(
         uow, [m for m in messages if isinstance(m, EventCreated | EventUpdated)]
     )
-    newest = uow.logs.incarnations(EVENTS_TAXONOMY)[-1:] if any(p.log_id for p, _ in rest) else ()
     found |= _bet_verdicts(
         uow,
         [
             (message, placed)
             for p, placed in rest
             for message in [p.message]
-            if isinstance(message, BetPlaced)
-            or (isinstance(message, BetUpdated) and p.log_id in newest)
+            if isinstance(message, BetPlaced | BetUpdated)
         ],
     )
     return found
@@ -129,7 +127,8 @@ def _bet_verdicts(
     uow: UnitOfWork, messages: Sequence[tuple[BetPlaced | BetUpdated, Placed]]
 ) -> Mapping[UUID, Bet]:
     """A bet that this very record placed is answered as placed, whatever has happened since; a
-    retried one as it now is."""
+    retried one as it now is. A hand-over leaves no trace but the bet's user: if that is another one
+    by now, nobody knows whether it came too late or was never judged."""
     if not messages:
         return {}
     standing = uow.bets.among({message.placement.id for message, _ in messages})
@@ -139,9 +138,8 @@ def _bet_verdicts(
         if bet is None:
             continue
         if isinstance(message, BetUpdated):
-            # As the message made it: another update may have been applied since.
-            user_id = message.placement.user_id
-            found[message.id] = replace(bet, placement=replace(bet.placement, user_id=user_id))
+            if bet.placement.user_id == message.placement.user_id:
+                found[message.id] = bet
         elif (bet.position.partition, bet.position.offset) == placed[1:]:
             found[message.id] = _as_placed(uow, bet)
         else:

@@ -65,9 +65,9 @@ def _hunt(name: str, seeds: range) -> tuple[str, int | None, str]:
     """The first seed that finds a deliberate fault, and what it says."""
     with MUTANTS[name]():
         for seed in seeds:
-            wrongs = judge(draw(seed)).wrongs
-            if wrongs:
-                return name, seed, wrongs[0]
+            verdict = judge(draw(seed))
+            if verdict.finds:
+                return name, seed, verdict.wrongs[0]
     return name, None, ""
 
 

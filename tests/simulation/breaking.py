@@ -140,6 +140,7 @@ class Breaking:
             simulation.database.restore(tables)
             simulation.chronicle.restored_to.append(made_at)
             simulation.watch.forget()
+            simulation.watch.look()
 
     def _history(self, what: Break) -> None:
         match what.fault:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from uuid import UUID
 
+from domain.bets import Bet
+from domain.events import Event
 from domain.log import LogPartition
 from domain.records import ConsumerName
 
@@ -32,11 +34,12 @@ class Entry:
     bet: UUID | None = None
     market: str | None = None
     user: str | None = None
+    wanted: dict[str, object] = field(default_factory=dict)
+    """What an update asks of its event."""
     message: UUID | None = None
-    version: int | None = None
     published: bool = False
-    answered_bet: UUID | None = None
-    answered_market: str | None = None
+    answered_event: Event | None = None
+    answered_bet: Bet | None = None
     reason: str | None = None
 
 
@@ -76,7 +79,6 @@ class Chronicle:
     """Where retention let a partition begin."""
     restored_to: list[float] = field(default_factory=list)
     """When the backups were made to which the database went back."""
-    crashes: int = 0
     trace: list[str] = field(default_factory=list)
 
     def append(self, source: LogPartition, offset: int, kept: Kept) -> None:

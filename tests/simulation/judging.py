@@ -23,21 +23,31 @@ class Verdict:
     wrongs: tuple[str, ...]
     counts: Counts
     trace: tuple[str, ...] = ()
+    broke: bool = False
+    """Whether the run itself came to an end by an error: wrong, but a promise that nobody checked.
+    A deliberate fault that does no more than that has only grown out of date."""
+
+    @property
+    def finds(self) -> bool:
+        """Whether something was seen that must not be."""
+        return bool(self.wrongs) and not self.broke
 
 
 def judge(plan: Plan, *, tracing: bool = False) -> Verdict:
     """Run a plan to its end."""
     simulation = Simulation(plan, tracing=tracing)
+    broke = False
     with _small_slices():
         try:
             simulation.run()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
-            wrongs = [f"{type(error).__name__}: {error}"]
-        else:
             wrongs = list(Oracle(simulation).wrongs())
+        except AssertionError as seen:
+            wrongs = [f"AssertionError: {seen}"]
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is wrong
+            wrongs, broke = [f"{type(error).__name__}: {error}"], True
     counts = simulation.counts
     counts.bets = len(simulation.database.snapshot().bets)
-    return Verdict(plan, tuple(wrongs), counts, tuple(simulation.chronicle.trace))
+    return Verdict(plan, tuple(wrongs), counts, tuple(simulation.chronicle.trace), broke)
 
 
 def shrink(plan: Plan, *, fails: Callable[[Plan], bool]) -> Plan:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
-from uuid import UUID, uuid5
+from uuid import NAMESPACE_DNS, UUID, uuid5
 
 from adapters.memory.bets import MemoryBets
 from adapters.memory.bookkeeping import MemoryDeletions, MemoryRefusals
@@ -25,7 +25,6 @@ from domain.ports import Database, EventLock, UnitOfWork
 from domain.reading import Reader
 from domain.records import ConsumerName, EventVersion, MarketOfEvent, Position
 from domain.rulings import Request
-from tests.simulation.requests import NAMESPACE
 
 Mutant = Callable[[], AbstractContextManager[None]]
 MUTANTS: dict[str, Mutant] = {}
@@ -268,10 +267,10 @@ def judging_a_bet_by_the_events_state_now() -> None: ...
 
 
 def _key_without_event(*, user_id: str, event_id: UUID, key: str) -> UUID:
-    return uuid5(NAMESPACE, f"{user_id} {key}")
+    return uuid5(NAMESPACE_DNS, f"{user_id} {key}")
 
 
-@_mutant(patch("tests.simulation.requests.bet_id_of_key", _key_without_event))
+@_mutant(patch("domain.identity.bet_id_of_key", _key_without_event))
 def key_without_the_event_in_it() -> None: ...
 
 
@@ -348,7 +347,7 @@ def log_not_compared_with_the_consumer_before() -> None: ...
 FOUND_BY = {
     "version guard dropped": 24,
     "net difference instead of the union": 173,
-    "comparing with stored states": 91,
+    "comparing with stored states": 173,
     "refused update scored": 65,
     "slice boundary lost": 2,
     "offset committed before output acknowledged": 33,

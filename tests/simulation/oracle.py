@@ -10,16 +10,13 @@ from uuid import UUID
 from adapters.memory.tables import Tables
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, LogPartition
 from domain.records import ConsumerName
-from tests.simulation.chronicle import Entry, Kept, Outcome
+from tests.simulation.answers import Answers
+from tests.simulation.chronicle import Kept
 from tests.simulation.rules import right_state
 from tests.simulation.truth import Truth
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
-
-FRESH_ENOUGH, LATELY = 2.0, 10.0
-"""Seconds for which a consumer that stood at the end of the log counts as standing there: when a
-bet is withdrawn, and when an event is deleted."""
 
 
 class Oracle:
@@ -28,6 +25,7 @@ class Oracle:
     def __init__(self, simulation: "Simulation") -> None:
         self._chronicle = simulation.chronicle
         self._tables: Tables = simulation.database.snapshot()
+        self._moments = simulation.watch.moments
         self._lost = simulation.lost
         self._stopped = {source for _, source in self._lost}
         self._reached = {
@@ -46,8 +44,8 @@ class Oracle:
         yield from self._order()
         yield from self._slices()
         yield from self._losses()
-        for entry in self._chronicle.entries:
-            yield from self._kept(entry)
+        answers = Answers(self._chronicle, self._tables, self._truth, self._moments)
+        yield from answers.wrongs()
 
     # The story
 
@@ -261,86 +259,3 @@ class Oracle:
         for name, source in self._lost:
             if source not in known:
                 yield f"{name} says that {source} was lost"
-
-    # The answers
-
-    def _kept(self, entry: Entry) -> Iterator[str]:
-        """Everything that was answered is so."""
-        match entry.outcome, entry.deed:
-            case Outcome.REFUSED, "kick_off" | "goal" | "finish" | "rename":
-                yield from self._refused_update(entry)
-            case Outcome.OK, "create":
-                if entry.event not in self._tables.events.keys() | self._tables.deletions.keys():
-                    yield f"lost: {entry}"
-            case Outcome.OK | Outcome.REFUSED, "place":
-                yield from self._placed(entry, refused=entry.outcome is Outcome.REFUSED)
-            case Outcome.OK, "hand_over":
-                if entry.published and not self._was_handed_over(entry):
-                    yield f"not handed over: {entry}"
-            case Outcome.OK, "withdraw" | "delete_event":
-                yield from self._deleted(entry)
-
-    def _refused_update(self, entry: Entry) -> Iterator[str]:
-        if entry.event in self._tables.deletions or self._chronicle.restored_to:
-            return
-        if any(row.message_id == entry.message for row in self._tables.event_versions.values()):
-            yield f"applied, though refused: {entry}"
-
-    def _deleted(self, entry: Entry) -> Iterator[str]:
-        if self._chronicle.restored_to:
-            return
-        subject = entry.bet if entry.deed == "withdraw" else entry.event
-        if subject not in self._tables.deletions:
-            yield f"not deleted: {entry}"
-        if entry.deed == "withdraw":
-            yield from self._withdrawn_in_time(entry)
-
-    def _placed(self, entry: Entry, *, refused: bool) -> Iterator[str]:
-        stored = self._tables.bets.get(entry.bet or UUID(int=0))
-        deleted = self._tables.deletions
-        if refused:
-            if self._chronicle.restored_to and entry.reason in {"event-not-found", "bet-deleted"}:
-                return  # a deletion was forgotten with the backup
-            if stored is not None and stored.placement.market.value == entry.market:
-                yield f"stands, though refused: {entry}"
-            return
-        if entry.answered_bet != entry.bet or entry.answered_market != entry.market:
-            yield f"another bet was answered: {entry}"
-        if stored is None and entry.bet not in deleted and not self._unknown_to_backup(entry):
-            yield f"lost: {entry}"
-        if stored is not None and stored.placement.market.value != entry.market:
-            yield f"on another market: {entry}"
-
-    def _unknown_to_backup(self, entry: Entry) -> bool:
-        """Whether its event was deleted while the Bet Writer's mark in a backup still counted."""
-        return any(
-            other.deed == "delete_event"
-            and other.event == entry.event
-            and other.asked_at < made_at + LATELY
-            for other in self._chronicle.entries
-            for made_at in self._chronicle.restored_to
-        )
-
-    def _was_handed_over(self, entry: Entry) -> bool:
-        """Its record was read by the Bet Writer, at a place where it may do so."""
-        places = {
-            (source, offset)
-            for source, records in self._chronicle.story.items()
-            if source.topic == EVENTS_TAXONOMY
-            for offset, kept in enumerate(records)
-            if str(entry.message).encode() in (kept.value or b"")
-            and offset < self._reached.get((ConsumerName.BET_WRITER, source), 0)
-        }
-        return bool(places - self._truth.refused.keys())
-
-    def _withdrawn_in_time(self, entry: Entry) -> Iterator[str]:
-        """Nobody withdraws a bet when its kick-off had been in the log for a while."""
-        told = self._truth.events.get(entry.event or UUID(int=0))
-        for version in told.versions if told is not None else ():
-            if version["state"] == "created":
-                continue
-            source, offset = version["place"]
-            kicked_off_at = self._story(source)[offset].at
-            if entry.asked_at > kicked_off_at + FRESH_ENOUGH:
-                yield f"withdrawn after the kick-off at {kicked_off_at}: {entry}"
-            return

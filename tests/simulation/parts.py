@@ -24,6 +24,10 @@ class Surroundings(Protocol):
 
     def commit_fault(self) -> CommitFault | None: ...
 
+    def committed(self) -> None:
+        """Something was committed, just now."""
+        ...
+
     def database_is_away(self) -> bool: ...
 
     def bus_is_away(self) -> bool: ...
@@ -84,9 +88,11 @@ class _Statements:
                 raise DatabaseUnavailable("the connection was lost before the commit")
             case CommitFault.AFTER:
                 self._inner.commit()
+                self._surroundings.committed()
                 raise DatabaseUnavailable("the connection was lost during the commit")
             case None:
                 self._inner.commit()
+                self._surroundings.committed()
         self._surroundings.step("after commit")
 
 

@@ -47,14 +47,15 @@ class Process:
     def step(self, what: str) -> None:
         simulation = self.simulation
         simulation.running.pause(LONG if what.startswith("wait") else INSTANT)
-        if what == "after commit":
-            simulation.watch.look()
         self.suffer(_MOMENTS.get(what, Moment.STATEMENT))
         if simulation.database_away and "." in what:
             raise DatabaseUnavailable(f"the connection was lost at {what}")
 
     def suffer(self, moment: Moment) -> None:
         """Die here, or let the statement fail, when the plan says so."""
+
+    def committed(self) -> None:
+        self.simulation.watch.look()
 
     def commit_fault(self) -> CommitFault | None:
         return CommitFault.BEFORE if self.simulation.database_away else None
@@ -92,6 +93,7 @@ class Member(Process):
         match found and found.fault:
             case Fault.CRASH:
                 self.simulation.say(f"{self.name} dies at {moment}")
+                self.simulation.counts.crashes += 1
                 raise Killed
             case Fault.STATEMENT_FAILS:
                 raise DatabaseUnavailable("the connection was lost")
@@ -190,11 +192,9 @@ class Server(Process):
         entry.outcome = Outcome.OK
         match resource:
             case Event():
-                entry.version = resource.version
+                entry.answered_event = resource
             case Bet():
-                entry.answered_bet = resource.id
-                entry.answered_market = resource.placement.market.value
-                entry.user = entry.user and resource.placement.user_id
+                entry.answered_bet = resource
 
 
 class Client:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
+from domain import identity
 from domain.bets import BetColumns, BetState, Placement
 from domain.events import Event, EventPatch, EventState
 from domain.history import bet_history
-from domain.identity import bet_id_of_key
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, NewRecord
 from domain.messages import BetPlaced, BetsStateChanged, BetUpdated, EventUpdated
 from domain.ports import UnitOfWork
@@ -57,6 +57,7 @@ class Requests:
         entry = Entry(ask.deed, Outcome.UNKNOWN, now, now, event=event_id)
         match ask.deed:
             case Deed.CREATE | Deed.KICK_OFF | Deed.GOAL | Deed.FINISH | Deed.RENAME:
+                entry.wanted = _wanted(ask)
                 return self._publishing(entry, self._simulation.events_api, self._of_event(ask))
             case Deed.PLACE:
                 return self._place(entry, ask)
@@ -93,7 +94,7 @@ class Requests:
         event_id, user = self.event_id(ask.event), f"user-{ask.key % 2}"
         bet_id = self._simulation.new_id()
         if ask.key:
-            bet_id = bet_id_of_key(user_id=user, event_id=event_id, key=str(ask.key))
+            bet_id = identity.bet_id_of_key(user_id=user, event_id=event_id, key=str(ask.key))
         placement = Placement(
             id=bet_id, date_created=self.now(), user_id=user, event_id=event_id, market=ask.market
         )
@@ -127,7 +128,7 @@ class Requests:
                 return self._deleting(entry, lambda uow: delete_bet(uow, bet_id))
             case _:
                 server = self._simulation.bets_api
-                return entry, server, lambda: self._read(server, bet_id)
+                return entry, server, lambda: self._read(entry, server, bet_id)
 
     def _some_bet(self, ask: Ask) -> tuple[UUID, UUID]:
         """The one with the key that was placed last, or any."""
@@ -138,7 +139,7 @@ class Requests:
             return keyed, event_id
         return random.choice(self._placed)
 
-    def _read(self, server: Server, bet_id: UUID) -> None:
+    def _read(self, entry: Entry, server: Server, bet_id: UUID) -> None:
         """What `GET /bets/{id}` and its history would say has to fit."""
         with server.database.transaction() as uow:
             bet = get_bet(uow, bet_id)
@@ -146,6 +147,7 @@ class Requests:
             way = list(bet_history(bet, versions, uow.logs.generations()))
         if way[-1].state is not bet.state:
             raise AssertionError(f"bet {bet_id} is {bet.state}, and its history says {way}")
+        entry.outcome, entry.answered_bet = Outcome.OK, bet
 
     def _vandalism(self, entry: Entry, ask: Ask) -> Prepared:
         record = self._garbage(ask) if ask.deed is Deed.GARBAGE else self._forgery(ask)
@@ -210,6 +212,21 @@ class Requests:
 
     def _encode(self, message: Any) -> NewRecord:
         return self._simulation.codec.encode(message)
+
+
+def _wanted(ask: Ask) -> dict[str, object]:
+    """What must be true of the event once it is done, in the oracle's words."""
+    match ask.deed:
+        case Deed.KICK_OFF:
+            return {"state": "active"}
+        case Deed.GOAL:
+            return {"score": ask.score}
+        case Deed.FINISH:
+            return {"state": "finished", "score": ask.score}
+        case Deed.RENAME:
+            return {"team_1": "Milan"}
+        case _:
+            return {}
 
 
 def _event(event_id: UUID) -> Event:

@@ -39,6 +39,7 @@ class Counts:
     seeds: int = 0
     steps: int = 0
     crashes: int = 0
+    """Consumers that died of a fault, not those that were ended with their run."""
     bets: int = 0
     records: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -78,7 +79,7 @@ class Simulation:
         for group in ConsumerName:
             for number in range(plan.members):
                 self.add_member(group, number)
-        self.events_api = self.bets_api = Server(self, "api")
+        self.events_api = Server(self, "events-api")
         self.bets_api = Server(self, "bets-api")
         self.clients = [Client(self, n, asks) for n, asks in enumerate(plan.clients)]
         self.clients_by_task = {client.task: client for client in self.clients}
@@ -102,7 +103,6 @@ class Simulation:
         for member in list(self.members):
             member.task.kill()
         self.counts.steps = self.scheduler.steps
-        self.counts.crashes = self.chronicle.crashes
         self.counts.records = sum(map(len, self.chronicle.story.values()))
 
     # What processes ask for
@@ -186,7 +186,6 @@ class Simulation:
 
     def bury(self, member: Member) -> None:
         """A consumer died: its group notices in a while, and it is started again."""
-        self.chronicle.crashes += 1
         random = self.scheduler.random
         dead_id = member.id_in_group
         if dead_id is not None:

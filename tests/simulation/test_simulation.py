@@ -1,10 +1,14 @@
 """A thousand seeds; and that the simulation sees what it should, the same way each time."""
 
+from dataclasses import replace
+from unittest.mock import patch
+
 import pytest
 
+from domain.consumer import Consumer
 from tests.simulation.judging import judge, shrink
 from tests.simulation.mutants import FOUND_BY, MUTANTS
-from tests.simulation.plan import draw
+from tests.simulation.plan import Break, Fault, Moment, draw
 
 SEEDS, AT_ONCE = 1000, 50
 MOST = 2000
@@ -27,7 +31,18 @@ def test_a_deliberate_fault_is_found(name: str) -> None:
     known = FOUND_BY[name]
     assert not judge(draw(known)).wrongs
     with MUTANTS[name]():
-        assert any(judge(draw(seed)).wrongs for seed in (known, *range(MOST)))
+        assert any(judge(draw(seed)).finds for seed in (known, *range(MOST)))
+
+
+@pytest.mark.parametrize("error", [TypeError, AttributeError, NameError, KeyError, ValueError])
+def test_a_fault_that_only_breaks_the_run_is_not_found(error: type[Exception]) -> None:
+    def rotten(*_: object, **__: object) -> None:
+        raise error
+
+    with patch.object(Consumer, "turn", rotten):
+        verdict = judge(draw(0))
+    assert verdict.wrongs
+    assert not verdict.finds
 
 
 def test_a_seed_replays_exactly() -> None:
@@ -35,6 +50,13 @@ def test_a_seed_replays_exactly() -> None:
     assert one.trace == other.trace
     assert len(one.trace) > 20
     assert (one.counts.steps, one.wrongs) == (other.counts.steps, other.wrongs)
+
+
+def test_only_what_was_done_to_it_is_counted() -> None:
+    plan = draw(next(seed for seed in range(MOST) if not draw(seed).breaks))
+    assert judge(plan).counts.crashes == 0
+    crash = Break(Fault.CRASH, at=1.0, moment=Moment.POLLED)
+    assert judge(replace(plan, breaks=(crash,))).counts.crashes == 1
 
 
 def test_a_failing_plan_is_made_smaller() -> None:

@@ -1,7 +1,8 @@
 """What the story makes true: read from the records' bytes, by rules of the oracle's own."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,7 +20,7 @@ class TrueEvent:
     now: dict[str, Any]
     origin: tuple[object, ...]
     versions: list[dict[str, Any]]
-    """Each with `place` (partition, offset) and `message`."""
+    """Each with `place` (partition, offset), the moment `at` which it came there, and `message`."""
 
 
 @dataclass(slots=True)
@@ -46,6 +47,10 @@ class Truth:
     applied: Counter[tuple[LogPartition, str]] = field(default_factory=Counter)
     """How many requests about events and about bets changed something, in each partition."""
     refused_bets: set[UUID] = field(default_factory=set)
+    told: defaultdict[UUID, list[tuple[tuple[LogPartition, int], dict[str, Any]]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    """By message id where each request lies, and what it says."""
 
     def take(self, source: LogPartition, offset: int, kept: Kept, *, of_bets: bool) -> None:
         """One record of events.taxonomy; of the bets or of the events, by who has read it."""
@@ -56,11 +61,12 @@ class Truth:
         place = (source, offset)
         if of_bets != kind.startswith("bet."):
             return
+        self.told[UUID(told["id"])].append((place, data))
         match kind:
             case "event.created":
-                self._create(place, told, data)
+                self._create(place, told | {"at": kept.at}, data)
             case "event.updated":
-                self._update(place, told, data)
+                self._update(place, told | {"at": kept.at}, data)
             case "bet.placed":
                 self._place(place, data)
             case "bet.updated":
@@ -88,10 +94,10 @@ class Truth:
         if event is None:
             self.refused[place] = event_id
             return
-        if _content(data) == _content(event.now):
+        if content_of(data) == content_of(event.now):
             return
         if data["version"] != event.now["version"] + 1 or not may_become(
-            _content(event.now), _content(data)
+            content_of(event.now), content_of(data)
         ):
             self.refused[place] = event_id
             return
@@ -147,7 +153,8 @@ def _moment_of(placement: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(placement["date_created"])
 
 
-def _content(data: dict[str, Any]) -> dict[str, object]:
+def content_of(data: Mapping[str, Any]) -> dict[str, object]:
+    """All of an event that a change may change."""
     when = datetime.fromisoformat(data["event_date"])
     return {name: data[name] for name in ("type", "team_1", "team_2", "score", "state")} | {
         "event_date": when
@@ -155,7 +162,7 @@ def _content(data: dict[str, Any]) -> dict[str, object]:
 
 
 def _origin(data: dict[str, Any]) -> tuple[object, ...]:
-    content = _content(data)
+    content = content_of(data)
     return tuple(content[name] for name in ("type", "team_1", "team_2", "event_date"))
 
 
@@ -164,8 +171,10 @@ def _version(
 ) -> dict[str, Any]:
     return {
         "place": place,
+        "at": told["at"],
         "message": UUID(told["id"]),
         "version": data["version"],
         "state": data["state"],
         "score": data["score"],
+        "content": content_of(data),
     }

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.bets import Bet
+from tests.simulation.moments import Moments
 from tests.simulation.rules import right_state
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ class Watch:
 
     def __init__(self, simulation: "Simulation") -> None:
         self._simulation = simulation
+        self.moments = Moments()
         self.forget()
 
     def forget(self) -> None:
@@ -26,6 +28,7 @@ class Watch:
 
     def look(self) -> None:
         tables = self._simulation.database.snapshot()
+        self.moments.note(self._simulation.scheduler.now, tables)
         for event_id, stored in tables.events.items():
             before = self._versions.get(event_id, 0)
             assert stored.event.version >= before, f"event {event_id} went back"

@@ -303,7 +303,6 @@ def test_another_user_is_published() -> None:
         message=handed_over(a_placement(user_id="bob")),
         judge=ConsumerName.BET_WRITER,
         event_version=3,
-        log_id=LATER_LOG,
     )
 
 

@@ -98,6 +98,24 @@ def test_a_record_that_nobody_accounts_for_is_named(world: World, event: Event) 
     assert violations(world)["accounting"] == 1
 
 
+@pytest.mark.parametrize("consumer", ConsumerName)
+def test_a_record_that_was_skipped_is_named(
+    world: World, event: Event, consumer: ConsumerName
+) -> None:
+    last = position_of(world, consumer)
+    skipped = last.tally.plus(Tally(read=-1, unchanged=-1))
+    change(world, lambda uow: uow.positions.save([replace(last, tally=skipped)]))
+    assert violations(world) == {"accounting": 1}
+    records = last.next_offset
+    assert f"but {records} records lie below" in examples(world, "accounting")[0]
+    # Also when nobody is quiet, and when more was read since.
+    world.submit(world.updating(event.id, goal("1-1")))
+    world.settle([ConsumerName.EVENT_WRITER])
+    assert violations(world) == {"accounting": 1}
+    world.settle()
+    assert violations(world) == {"accounting": 1}
+
+
 def test_a_record_that_was_counted_twice_is_named(world: World, event: Event) -> None:
     def write(uow: UnitOfWork) -> None:
         position = next(p for p in uow.positions.all() if p.next_offset)
