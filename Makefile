@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
   --no-emit-find-links --custom-compile-command 'make lock' --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long simulate check format lock clean
+.PHONY: help run test test-long simulate bench check format lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -49,6 +49,9 @@ test: check $(DEV_STAMP)  ## everything, on real Kafka and PostgreSQL
 
 test-long: test  ## the long runs too
 	$(BIN)/python -m pytest -m long tests/integration
+
+bench: $(DEV_STAMP)  ## measure it beside a ceiling and a naive way: BENCH="goal latency" takes some
+	$(BIN)/python -m benchmarks $(BENCH)
 
 SEEDS ?= 10000
 FIRST ?= 0
