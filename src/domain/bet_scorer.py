@@ -33,7 +33,7 @@ class BetScorer:
     behind: ConsumerName | None = ConsumerName.BET_WRITER
     kinds: Kinds = EVENT_KINDS
     publishes: bool = True
-    lanes: Sequence[Lane] = (Lane(EVENTS_TAXONOMY, 5000),)
+    lanes: Sequence[Lane] = (Lane(EVENTS_TAXONOMY, 5000, lazy=True),)
 
     def outputs(self, database: Database, requests: Sequence[Request]) -> Iterator[list[Message]]:
         """The new states of all bets that these requests move."""

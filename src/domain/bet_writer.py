@@ -39,7 +39,7 @@ class BetWriter:
     behind: ConsumerName | None = ConsumerName.EVENT_WRITER
     kinds: Kinds = BET_KINDS | {BetsStateChanged}
     publishes: bool = False
-    lanes: Sequence[Lane] = (Lane(EVENTS_TAXONOMY, 5000), Lane(BETS_STATE, 20))
+    lanes: Sequence[Lane] = (Lane(EVENTS_TAXONOMY, 5000), Lane(BETS_STATE, 20, lazy=True))
 
     def outputs(self, database: Database, requests: Sequence[Request]) -> Iterator[list[Message]]:
         """Nothing: what it writes is all that it has to say."""

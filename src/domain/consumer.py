@@ -25,7 +25,7 @@ from domain.records import (
     Tally,
 )
 from domain.recreation import superseded
-from domain.rulings import Decoded, Handler, Request, Ruling, place_in, runs_of
+from domain.rulings import Decoded, Handler, Lane, Request, Ruling, place_in, runs_of
 
 MOST_UNACKNOWLEDGED = 100
 """Published records that may wait for their acknowledgement: bounds the memory."""
@@ -95,10 +95,10 @@ class Consumer:
         yield Step.POLLED
         for lane in self.handler.lanes:
             batch = list(self._reader.batch(lane))
-            if batch and (yield from self._work(batch)):
+            if batch and (yield from self._work(batch, lane)):
                 return
 
-    def _work(self, batch: Sequence[Decoded]) -> Generator[Step, None, bool]:
+    def _work(self, batch: Sequence[Decoded], lane: Lane) -> Generator[Step, None, bool]:
         """Take a batch through outputs, decision, effect and position; tell whether any of it was
         taken, or all has to wait."""
         if self.handler.publishes:
@@ -114,7 +114,7 @@ class Consumer:
             rulings = self.handler.decide(uow, _requests(admitted.fresh))
             positions = self._record(uow, admitted, rulings)
             yield Step.DECIDED
-            uow.commit()
+            uow.commit(lazily=lane.lazy)
         yield Step.WRITTEN
         self._reader.advance(positions)
         yield Step.COMMITTED

@@ -394,8 +394,10 @@ class UnitOfWork(Protocol):
     dead_letters: DeadLetters
     audit: Audit
 
-    def commit(self) -> None:
-        """Make it durable. After Unavailable the outcome is unknown."""
+    def commit(self, *, lazily: bool = False) -> None:
+        """Make it durable. After Unavailable the outcome is unknown. `lazily`: a moment later, so
+        that a crash of the database may still take it back, and all that was committed lazily
+        after it; what is committed otherwise makes everything before it durable, too."""
         ...
 
 

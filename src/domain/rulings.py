@@ -54,6 +54,8 @@ class Lane(NamedTuple):
 
     topic: str
     most: int
+    lazy: bool = False
+    """Whether no client is told of the outcome: then a commit need not wait for the disk."""
 
 
 class Handler(Protocol):

@@ -51,12 +51,8 @@ def database_url(settings: Settings) -> Iterator[str]:
         embedded.stop()
 
 
-def open_database(
-    url: str, *, connections: int, name: str, repeatable: bool = False
-) -> PostgresDatabase:
-    return PostgresDatabase(
-        url, pool_size=connections, application_name=f"touchline {name}", repeatable=repeatable
-    )
+def open_database(url: str, *, connections: int, name: str) -> PostgresDatabase:
+    return PostgresDatabase(url, pool_size=connections, application_name=f"touchline {name}")
 
 
 @contextmanager
@@ -135,7 +131,7 @@ def consumer_runner(
     name: ConsumerName, settings: Settings, url: str, stop: threading.Event
 ) -> ConsumerRunner:
     """One member of a consumer group, ready to run in a thread or process of its own."""
-    opened = open_database(url, connections=CONSUMER_CONNECTIONS, name=name, repeatable=True)
+    opened = open_database(url, connections=CONSUMER_CONNECTIONS, name=name)
     bus = open_bus(settings, opened)
 
     def make() -> Consumer:

@@ -90,8 +90,11 @@ IMPOSSIBLE = (
 class TransactionContract(DatabaseCases):
     """All or nothing, and what a transaction sees."""
 
-    def test_a_commit_makes_everything_everybodys(self, database: Database) -> None:
-        run(database, write_everything)
+    @pytest.mark.parametrize("lazily", [False, True])
+    def test_a_commit_makes_everything_everybodys(self, database: Database, lazily: bool) -> None:
+        with database.transaction() as uow:
+            write_everything(uow)
+            uow.commit(lazily=lazily)
         assert run(database, rows) == EVERYTHING
 
     def test_a_transaction_sees_its_own_writes_and_nobody_else_does(

@@ -1,9 +1,10 @@
 """The database on a real PostgreSQL: the contract."""
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
 from adapters.postgres.database import PostgresDatabase
 from adapters.postgres.migrate import migrate
@@ -60,3 +61,19 @@ class TestPostgresDatabase(DatabaseContract):
                 (APPLICATION,),
             ).scalar_one()
         return int(count)
+
+
+def test_only_what_was_committed_lazily_does_not_wait_for_the_disk(contract_url: str) -> None:
+    database = PostgresDatabase(contract_url, pool_size=1)
+    settings: list[str] = []
+
+    @event.listens_for(database.engine, "commit")
+    def _note(connection: Connection) -> None:
+        settings.append(connection.exec_driver_sql("SHOW synchronous_commit").scalar_one())
+
+    for lazily in (False, True, False):
+        with database.transaction() as uow:
+            uow.deletions.add(uuid4())
+            uow.commit(lazily=lazily)
+    database.close()
+    assert settings == ["on", "off", "on"]

@@ -81,7 +81,7 @@ class _Statements:
     def __getattr__(self, name: str) -> Any:
         return _Repository(name, getattr(self._inner, name), self._surroundings)
 
-    def commit(self) -> None:
+    def commit(self, *, lazily: bool = False) -> None:
         self._surroundings.step("commit")
         match self._surroundings.commit_fault():
             case CommitFault.BEFORE:

@@ -121,7 +121,7 @@ class Simulation:
         handler = HANDLERS[member.group]()
         handler.lanes = [
             Lane(topic, self.plan.batch if topic == EVENTS_TAXONOMY else self.plan.slices)
-            for topic, _ in handler.lanes
+            for topic, *_ in handler.lanes
         ]
         return Consumer(
             handler,

@@ -148,7 +148,7 @@ def told(*requests: Request) -> dict[Market, tuple[BetState, int, list[UUID]]]:
 def test_it_stays_behind_the_bet_writer_and_publishes() -> None:
     scorer = BetScorer()
     assert (scorer.name, scorer.behind) == (ConsumerName.BET_SCORER, ConsumerName.BET_WRITER)
-    assert list(scorer.lanes) == [Lane(EVENTS_TAXONOMY, 5000)]
+    assert list(scorer.lanes) == [Lane(EVENTS_TAXONOMY, 5000, lazy=True)]
     assert scorer.publishes
 
 

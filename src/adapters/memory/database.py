@@ -141,7 +141,7 @@ class _UnitOfWork:
         self.dead_letters: DeadLetters = MemoryDeadLetters(transaction)
         self.audit: Audit = MemoryAudit(transaction)
 
-    def commit(self) -> None:
+    def commit(self, *, lazily: bool = False) -> None:
         self._transaction.commit()
 
 

@@ -34,17 +34,9 @@ class PostgresDatabase:
     Nothing connects before it is needed."""
 
     def __init__(
-        self,
-        url: str,
-        *,
-        pool_size: int = 5,
-        application_name: str = "touchline",
-        repeatable: bool = False,
+        self, url: str, *, pool_size: int = 5, application_name: str = "touchline"
     ) -> None:
-        """`repeatable`: who writes here can do it all again, so no commit waits for the disk."""
-        self.engine = pooled_engine(
-            url, pool_size=pool_size, application_name=application_name, repeatable=repeatable
-        )
+        self.engine = pooled_engine(url, pool_size=pool_size, application_name=application_name)
         self._listeners = unpooled_engine(url, application_name=f"{application_name} listener")
 
     @contextmanager
@@ -79,7 +71,9 @@ class _UnitOfWork:
         self.dead_letters: DeadLetters = PostgresDeadLetters(session)
         self.audit: Audit = PostgresAudit(session)
 
-    def commit(self) -> None:
+    def commit(self, *, lazily: bool = False) -> None:
+        if lazily:
+            self._session.execute("SET LOCAL synchronous_commit TO off")
         self._session.commit()
 
 

@@ -19,7 +19,7 @@ STATEMENT_TIMEOUT_SECONDS = 60
 IDLE_IN_TRANSACTION_SECONDS = 30
 """A process that was stopped in the midst of a transaction must not hold its locks for ever."""
 
-_SESSION: dict[str, str] = {
+_SESSION = {
     "timezone": "UTC",
     "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
     "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
@@ -38,14 +38,7 @@ _TCP = {
 }
 
 
-_REPEATABLE = {"synchronous_commit": "off"}
-"""For who can do all its work again from its own positions: a crash of PostgreSQL may take the last
-moments of it, but no effect without its position, and nothing before a commit that waited."""
-
-
-def pooled_engine(
-    url: str, *, pool_size: int, application_name: str, repeatable: bool = False
-) -> Engine:
+def pooled_engine(url: str, *, pool_size: int, application_name: str) -> Engine:
     """An engine whose connections were not closed by PostgreSQL when they leave the pool."""
     engine = create_engine(
         _with_our_driver(url),
@@ -55,7 +48,7 @@ def pooled_engine(
         pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_use_lifo=True,
         hide_parameters=True,
-        connect_args=_connect_args(url, application_name, _REPEATABLE if repeatable else None),
+        connect_args=_connect_args(url, application_name),
     )
     event.listen(engine, "checkout", _refuse_dead_connection)
     return engine
@@ -76,11 +69,9 @@ def _with_our_driver(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+psycopg2")
 
 
-def _connect_args(
-    url: str, application_name: str, more: dict[str, str] | None = None
-) -> dict[str, object]:
+def _connect_args(url: str, application_name: str) -> dict[str, object]:
     theirs = make_url(url).query.get("options", "")
-    ours = " ".join(f"-c {name}={value}" for name, value in (_SESSION | (more or {})).items())
+    ours = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
     return {
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "application_name": application_name,
