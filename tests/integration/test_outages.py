@@ -25,6 +25,7 @@ def promises(site: Site) -> Iterator[Promises]:
     promises = Promises(site.system.client)
     with promises.kept_busy():
         promises.after(5)
+        promises.push()
         yield promises
         site.system.are_ready()
         promises.after(10)

@@ -55,6 +55,7 @@ def test_zombies(site: Site, promises: Promises, rank: int) -> None:
     try:
         for heir in heirs:
             eventually(partial(has_all, site, heir))
+        promises.push()
         promises.after(10)
     finally:
         for zombie in zombies:
