@@ -4,6 +4,7 @@ The oracle below knows the rules by itself: it shares no code with Touchline.
 """
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -27,8 +28,8 @@ PLAYERS = 3
 IN_TIME = 3.0
 """Seconds within which a 503 was promised."""
 
-OVERHEAD = 0.5
-"""Seconds that a client at work beside all others on a small machine may take for itself."""
+TICK = 0.05
+"""Seconds between two looks at how late a thread comes on this machine."""
 
 WAYS = 600
 """Bets whose whole history is asked for; of all others the state is."""
@@ -80,6 +81,9 @@ class Promises:
     """Whether the database will go back to a backup. It forgets what was deleted since, so nothing
     is; and until the log is read again, it answers as if nothing had happened since."""
     notes: Notes = field(default_factory=Notes)
+    held_up: float = 0.0
+    """Seconds by which the machine, busy with everything else, was late at worst in waking one
+    thread that had nothing else to do than to wake: no answer could be seen sooner."""
     _stop: threading.Event = field(default_factory=threading.Event)
     _bystanders: list[tuple[MatchEvent, Body]] = field(default_factory=list)
 
@@ -95,6 +99,7 @@ class Promises:
                 threading.Thread(target=player.play_on, args=(islice(cycle(Kind), rank, None),))
                 for rank, player in enumerate(players)
             ]
+            threads.append(threading.Thread(target=self._watch_the_machine))
             for thread in threads:
                 thread.start()
             try:
@@ -130,7 +135,13 @@ class Promises:
         """Nobody was left without an answer, or had to wait for being refused. For faults in which
         the servers live."""
         assert NO_ANSWER not in self.answers, self.answers
-        assert self.notes.slowest_refusal < IN_TIME + OVERHEAD
+        assert self.notes.slowest_refusal < self.in_time
+
+    @property
+    def in_time(self) -> float:
+        """Seconds within which a client at work beside all others sees a 503: what was promised,
+        and what the machine is known to have added meanwhile."""
+        return IN_TIME + self.held_up
 
     def check(self, system: System) -> None:
         """Everything that was answered with 2xx is there, and right; no answer was a wrong one."""
@@ -161,6 +172,13 @@ class Promises:
             way = expected_way(market, bet.event_version, versions[event_id])
             way[0] |= {"at": standing[event_id][bet.id]["date_created"]}
             assert self._get(f"{self.client.bets_url}/bets/{bet.id}/history")["items"] == way
+
+    def _watch_the_machine(self) -> None:
+        began = time.monotonic()
+        while not self._stop.wait(TICK):
+            woken = time.monotonic()
+            self.held_up = max(self.held_up, woken - began - TICK)
+            began = woken
 
     @contextmanager
     def _player(self) -> Iterator[Player]:
