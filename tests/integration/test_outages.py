@@ -3,11 +3,13 @@ and everything goes on afterwards by itself."""
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import httpx
 import pytest
 
 from tests.integration.promises import Promises
+from tests.integration.reliability.membership import waits_for_a_lock
 from tests.integration.site import Site, running_site
 from tests.integration.system import eventually
 
@@ -86,6 +88,27 @@ def test_postgresql_is_away(site: Site, promises: Promises) -> None:
     site.postgres.start()
     eventually(lambda: client.patch(event, state="active").status_code == 200)
     client.becomes(event, draw={"winning": 1})
+
+
+def test_kafka_goes_away_before_the_scorer_has_told(site: Site) -> None:
+    """It has read of a goal, and what it says of it is not taken by anybody."""
+    client = site.system.client
+    event = client.event()["id"]
+    for market in ("team_1", "draw"):
+        client.bet(event, market)
+    client.update(event, state="active")
+    client.becomes(event, team_1={"losing": 1}, draw={"winning": 1})
+    with site.postgres.cursor() as cursor:
+        # The Scorer waits for the bets; the others have nothing to do with them.
+        cursor.execute("LOCK TABLE bets IN ACCESS EXCLUSIVE MODE")
+        client.update(event, score="1-0")
+        eventually(partial(waits_for_a_lock, site, "bet-scorer"))
+        site.broker.kill()
+    site.says_that_kafka_is_away()
+    site.broker.start()
+    client.becomes(event, team_1={"winning": 1}, draw={"losing": 1})
+    site.system.are_ready()
+    site.system.verify()
 
 
 def test_every_process_ends_in_time_while_all_is_away(site: Site) -> None:
