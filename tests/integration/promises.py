@@ -4,27 +4,43 @@ The oracle below knows the rules by itself: it shares no code with Touchline.
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, islice
 from typing import Any
-from uuid import uuid4
 
-import httpx
-
+from tests.integration.players import (
+    LATE,
+    NO_ANSWER,
+    Body,
+    Kind,
+    MatchBet,
+    MatchEvent,
+    Notes,
+    Player,
+)
 from tests.integration.system import Client, System, eventually
 
-MARKETS = ("team_1", "draw", "team_2")
-SCORES = ("1-0", "1-1", "0-1", "2-1", "2-2")
-
-NO_ANSWER = 0
+PLAYERS = 3
 
 IN_TIME = 3.0
 """Seconds within which a 503 was promised."""
 
-OVERHEAD = 0.5
-"""Seconds that a client at work beside all others on a small machine may take for itself."""
+TICK = 0.05
+"""Seconds between two looks at how late a thread comes on this machine."""
+
+WAYS = 600
+"""Bets whose whole history is asked for; of all others the state is."""
+
+STEPS: tuple[tuple[Kind, Body], ...] = (
+    (Kind.OPEN, {"state": "active"}),
+    (Kind.KICKED_OFF, {"score": "1-0"}),
+)
+"""How far two matches are played before anything breaks, and the step that is left for later."""
+
+Json = dict[str, Any]
 
 
 def expected_state(market: str, state: str, score: str) -> str:
@@ -37,120 +53,186 @@ def expected_state(market: str, state: str, score: str) -> str:
     return words[state][leads]
 
 
+def expected_way(market: str, placed_at: int, versions: Iterable[Json]) -> list[Json]:
+    """A bet's history, from that of its event: `none` at the version at which it was placed, then
+    each change of its state with the first version that caused it."""
+    way: list[Json] = []
+    for version in versions:
+        state = expected_state(market, version["state"], version["score"])
+        if version["version"] >= placed_at and (not way or way[-1]["state"] != state):
+            way.append(
+                {
+                    "event_version": version["version"],
+                    "event_state": version["state"],
+                    "score": version["score"],
+                    "state": state,
+                    "at": version["at"],
+                }
+            )
+    return way
+
+
 @dataclass
 class Promises:
     """Requests that go on through every fault, and the answers that were given."""
 
     client: Client
-    bets: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Every bet that was answered with 201, by id."""
-    versions: dict[str, int] = field(default_factory=dict)
-    """The highest version of each event that was answered with 2xx."""
-    answers: dict[int, int] = field(default_factory=dict)
-    """How many answers had which status, or NO_ANSWER."""
-    slowest_refusal: float = 0.0
-    """Seconds until the slowest 503."""
+    goes_back: bool = False
+    """Whether the database will go back to a backup. It forgets what was deleted since, so nothing
+    is; and until the log is read again, it answers as if nothing had happened since."""
+    notes: Notes = field(default_factory=Notes)
+    held_up: float = 0.0
+    """Seconds by which the machine, busy with everything else, was late at worst in waking one
+    thread that had nothing else to do than to wake: no answer could be seen sooner."""
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _bystanders: list[tuple[MatchEvent, Body]] = field(default_factory=list)
 
     @contextmanager
     def kept_busy(self) -> Iterator[None]:
-        """Clients at work meanwhile: each plays matches of its own, one after the other."""
-        stop = threading.Event()
-        players = [threading.Thread(target=self._play, args=(stop,)) for _ in range(3)]
-        for player in players:
-            player.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            for player in players:
-                player.join()
+        """Clients at work meanwhile: each plays matches of its own, one after the other, and leaves
+        most of them standing."""
+        with ExitStack() as stack:
+            own, *players = [stack.enter_context(self._player()) for _ in range(1 + PLAYERS)]
+            for kind, change in STEPS:
+                self._bystanders.append((own.play(kind), change))
+            threads = [
+                threading.Thread(target=player.play_on, args=(islice(cycle(Kind), rank, None),))
+                for rank, player in enumerate(players)
+            ]
+            threads.append(threading.Thread(target=self._watch_the_machine))
+            for thread in threads:
+                thread.start()
+            try:
+                yield
+            finally:
+                self._stop.set()
+                for thread in threads:
+                    thread.join()
+
+    def push(self) -> None:
+        """To be called once, when most is to lose: a match that waited for it kicks off, another
+        sees its first goal, and nothing more happens to them."""
+        with self._player() as player:
+            for event, change in self._bystanders:
+                player.push(event, change)
 
     def after(self, more: int) -> None:
         """Wait until clients were promised this many more bets."""
-        wanted = len(self.bets) + more
-        eventually(lambda: len(self.bets) >= wanted or None)
+        wanted = len(self.notes.bets) + more
+        eventually(lambda: len(self.notes.bets) >= wanted or None)
 
     def after_refusals(self, more: int) -> None:
         """Wait until clients were told this many more times to come again."""
         wanted = self.answers.get(503, 0) + more
         eventually(lambda: self.answers.get(503, 0) >= wanted or None)
 
+    @property
+    def answers(self) -> Mapping[int, int]:
+        """How many answers had which status, or NO_ANSWER."""
+        return self.notes.answers
+
     def check_answers(self) -> None:
         """Nobody was left without an answer, or had to wait for being refused. For faults in which
         the servers live."""
         assert NO_ANSWER not in self.answers, self.answers
-        assert self.slowest_refusal < IN_TIME + OVERHEAD
+        assert self.notes.slowest_refusal < self.in_time
+
+    @property
+    def in_time(self) -> float:
+        """Seconds within which a client at work beside all others sees a 503: what was promised,
+        and what the machine is known to have added meanwhile."""
+        return IN_TIME + self.held_up
 
     def check(self, system: System) -> None:
-        """Everything that was answered with 2xx is there, and right."""
+        """Everything that was answered with 2xx is there, and right; no answer was a wrong one."""
         system.verify()
-        assert self.bets
-        assert not {status for status in self.answers if status >= 500} - {503}, self.answers
-        events = {
-            event: self._get(f"{self.client.events_url}/events/{event}") for event in self.versions
-        }
-        for event_id, version in self.versions.items():
-            assert events[event_id]["version"] >= version
-        for bet_id, promised in self.bets.items():
-            bet = self._get(f"{self.client.bets_url}/bets/{bet_id}")
-            event = events[bet["eventId"]]
-            assert (bet["userId"], bet["market"]) == (promised["userId"], promised["market"])
-            assert bet["state"] == expected_state(bet["market"], event["state"], event["score"])
+        assert self.notes.bets
+        assert self.goes_back or not self.notes.surprises
+        versions = {}
+        for event in self.notes.events.values():
+            url = f"{self.client.events_url}/events/{event.id}"
+            if event.is_deleted:
+                assert self._status(url) == 404
+            elif event.is_deleted is False:
+                versions[event.id] = self._get(f"{url}/history")["items"]
+                check_event(event, self._get(url), versions[event.id])
+        bets = [bet for bet in self.notes.bets.values() if bet.is_deleted is not None]
+        standing = {event_id: self._bets_on(event_id) for event_id in versions}
+        for bet in bets:
+            event_id = bet.body["eventId"]
+            found = standing[event_id].get(bet.id)
+            if bet.is_deleted:
+                assert found is None
+                assert self._status(f"{self.client.bets_url}/bets/{bet.id}") == 404
+            else:
+                assert found is not None, f"{bet} is gone"
+                check_bet(bet, found, versions[event_id][-1])
+        for bet in some_of_each(bet for bet in bets if not bet.is_deleted):
+            event_id, market = bet.body["eventId"], bet.body["market"]
+            way = expected_way(market, bet.event_version, versions[event_id])
+            way[0] |= {"at": standing[event_id][bet.id]["date_created"]}
+            assert self._get(f"{self.client.bets_url}/bets/{bet.id}/history")["items"] == way
 
-    def _get(self, url: str) -> dict[str, Any]:
-        response = self.client.http.get(url)
-        assert response.status_code == 200, response.text
-        found: dict[str, Any] = response.json()
+    def _watch_the_machine(self) -> None:
+        began = time.monotonic()
+        while not self._stop.wait(TICK):
+            woken = time.monotonic()
+            self.held_up = max(self.held_up, woken - began - TICK)
+            began = woken
+
+    @contextmanager
+    def _player(self) -> Iterator[Player]:
+        urls = (self.client.events_url, self.client.bets_url)
+        player = Player(self.notes, urls, self._stop, deletes=not self.goes_back)
+        try:
+            yield player
+        finally:
+            player.close()
+
+    def _bets_on(self, event_id: str) -> dict[str, Json]:
+        url = f"{self.client.bets_url}/bets?eventId={event_id}&limit=500"
+        found = {bet["id"]: bet for bet in self._get(url)["items"]}
+        assert not any(bet["userId"] == LATE for bet in found.values()), "a bet after kick-off"
         return found
 
-    def _play(self, stop: threading.Event) -> None:
-        with httpx.Client(timeout=10) as http:
-            while not stop.is_set():
-                self._play_match(http, stop)
+    def _get(self, url: str) -> Json:
+        response = self.client.http.get(url)
+        assert response.status_code == 200, response.text
+        found: Json = response.json()
+        return found
 
-    def _play_match(self, http: httpx.Client, stop: threading.Event) -> None:
-        body = {
-            "type": "football",
-            "team_1": "Milan",
-            "team_2": "Liverpool",
-            "event_date": "2005-05-25T18:45:00Z",
-        }
-        event = self._ask(http, stop, "POST", f"{self.client.events_url}/events", body)
-        if event is None:
-            return
-        for market, _ in zip(cycle(MARKETS), range(12), strict=False):
-            wager = {"userId": f"user-{uuid4()}", "eventId": event["id"], "market": market}
-            self._ask(http, stop, "POST", f"{self.client.bets_url}/bets", wager)
-        changes = [{"state": "active"}, *({"score": score} for score in SCORES)]
-        for change in [*changes, {"state": "finished", "score": "3-2"}]:
-            url = f"{self.client.events_url}/events/{event['id']}"
-            self._ask(http, stop, "PATCH", url, change)
+    def _status(self, url: str) -> int:
+        return self.client.http.get(url).status_code
 
-    def _ask(
-        self, http: httpx.Client, stop: threading.Event, method: str, url: str, body: object
-    ) -> dict[str, Any] | None:
-        """Ask until it is decided; POSTs with a key, so that a retry is harmless."""
-        headers = {"Idempotency-Key": str(uuid4())} if method == "POST" else {}
-        while True:
-            try:
-                response = http.request(method, url, json=body, headers=headers)
-                status = response.status_code
-            except httpx.TransportError:
-                status = NO_ANSWER
-            self.answers[status] = self.answers.get(status, 0) + 1
-            if status == 503:
-                took = response.elapsed.total_seconds()
-                self.slowest_refusal = max(self.slowest_refusal, took)
-            if status in {200, 201}:
-                found: dict[str, Any] = response.json()
-                self._remember(found)
-                return found
-            if status not in {NO_ANSWER, 202, 503} or stop.is_set():
-                return None
-            stop.wait(0.1)
 
-    def _remember(self, found: dict[str, Any]) -> None:
-        if "market" in found:
-            self.bets[found["id"]] = found
-        else:
-            self.versions[found["id"]] = max(self.versions.get(found["id"], 0), found["version"])
+def check_event(event: MatchEvent, now: Json, versions: Sequence[Json]) -> None:
+    """Its versions have no gap, and lead from its creation to what it is now, in the order in which
+    its only client asked; what that client was told of one is what it is."""
+    assert [each["version"] for each in versions] == list(range(1, len(versions) + 1))
+    assert [each["at"] for each in versions] == sorted(each["at"] for each in versions)
+    told = [answer["version"] for answer in event.told]
+    assert told == sorted(told)
+    for answer in event.told:
+        assert answer["version"] <= len(versions), f"{answer} is gone"
+    for answer, kept in [
+        *((t, versions[t["version"] - 1]) for t in event.told),
+        (now, versions[-1]),
+    ]:
+        for name in ("version", "state", "score"):
+            assert answer[name] == kept[name], f"{answer}, but its history says {kept}"
+
+
+def check_bet(bet: MatchBet, found: Json, version: Json) -> None:
+    """It is what was asked for, by who holds it now, and stands as its event does."""
+    right = dict(bet.body) | {
+        "userId": found["userId"],
+        "state": expected_state(bet.body["market"], version["state"], version["score"]),
+    }
+    assert {name: found[name] for name in right} == right, f"{found}, by {version}"
+    assert found["userId"] in bet.users, f"{found}, but held by {bet.users}"
+
+
+def some_of_each(bets: Iterable[MatchBet]) -> Sequence[MatchBet]:
+    """One of all that must have the same history; not too many, from all of the time."""
+    alike = {(bet.body["eventId"], bet.body["market"], bet.event_version): bet for bet in bets}
+    return list(alike.values())[:: len(alike) // WAYS + 1]

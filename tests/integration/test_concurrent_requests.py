@@ -14,7 +14,8 @@ from uuid import uuid4
 import pytest
 
 from tests.integration.crowd import REFUSED, Crowd, Job, Json, Wager
-from tests.integration.promises import MARKETS, expected_state
+from tests.integration.players import MARKETS
+from tests.integration.promises import expected_state
 from tests.integration.system import Client, System, eventually, running_processes, running_up
 from tests.kafka.broker import KafkaBroker
 

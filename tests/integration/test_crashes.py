@@ -29,6 +29,7 @@ def test_up_is_killed(up: Up, victims: list[str]) -> None:
     promises = Promises(up.client)
     with promises.kept_busy():
         promises.after(20)
+        promises.push()
         if "postgres" in victims:
             os.kill(postmaster(up), signal.SIGKILL)
         if "up" in victims:
@@ -90,9 +91,11 @@ class TestOnKafka:
         promises = Promises(system.client)
         with promises.kept_busy():
             promises.after(10)
+            promises.push()
             broker.kill()
             broker.start()
             promises.after(10)
+        promises.check_answers()
         promises.check(system)
 
 
@@ -101,6 +104,8 @@ def kill_each(system: Processes) -> None:
     with promises.kept_busy():
         for name in tuple(system.running):
             promises.after(5)
+            if name.startswith("bet-scorer"):
+                promises.push()
             system.kill(name)
             system.start_one(name)
         promises.after(5)
@@ -111,6 +116,7 @@ def kill_all(system: Processes) -> None:
     promises = Promises(system.client)
     with promises.kept_busy():
         promises.after(10)
+        promises.push()
         system.kill()
         for name in system.names:
             system.start_one(name)

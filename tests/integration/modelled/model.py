@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from tests.integration.promises import MARKETS, expected_state
+from tests.integration.players import MARKETS
+from tests.integration.promises import expected_state
 
 Json = dict[str, Any]
 Problem = tuple[str, Json] | None

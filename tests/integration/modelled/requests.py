@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.integration.modelled.model import DATES, STATES, Json
 from tests.integration.over_http.asking import ASYNC
-from tests.integration.promises import MARKETS
+from tests.integration.players import MARKETS
 
 NOBODY = str(UUID(int=0))
 """The id of no event and no bet."""

@@ -24,6 +24,7 @@ def promises(site: Site) -> Iterator[Promises]:
     promises = Promises(site.system.client)
     with promises.kept_busy():
         promises.after(5)
+        promises.push()
         yield promises
         for link in site.links.values():
             link.heal()

@@ -1,7 +1,6 @@
 """Members of the consumer groups that come, go, and stand still for so long that they are taken
 for dead: others take over, and what the dead do when they wake changes nothing."""
 
-import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from functools import partial
 import pytest
 
 from tests.integration.promises import Promises
+from tests.integration.reliability.membership import has_all, has_members, is_shared_out
 from tests.integration.site import Site, running_site
 from tests.integration.system import CONSUMERS, eventually
 
@@ -55,6 +55,7 @@ def test_zombies(site: Site, promises: Promises, rank: int) -> None:
     try:
         for heir in heirs:
             eventually(partial(has_all, site, heir))
+        promises.push()
         promises.after(10)
     finally:
         for zombie in zombies:
@@ -65,20 +66,6 @@ def test_zombies(site: Site, promises: Promises, rank: int) -> None:
     # The writers had begun to write, and were not let finish.
     for zombie in zombies[:2]:
         assert "DatabaseUnavailable" in (system.folder / f"{zombie}.log").read_text()
-
-
-def has_members(site: Site, members: int) -> None:
-    """Let each group have so many, and wait until they share the partitions."""
-    system = site.system
-    for consumer in CONSUMERS:
-        while len(system.members(consumer)) < members:
-            system.add_member(consumer)
-        while len(system.members(consumer)) > members:
-            # The oldest: it has worked the most.
-            assert system.remove_member(system.members(consumer)[0]) == 0
-    system.are_ready()
-    for consumer in CONSUMERS:
-        eventually(partial(is_shared_out, site, consumer))
 
 
 @contextmanager
@@ -98,20 +85,3 @@ def everybody_in_the_midst_of_a_batch(site: Site) -> Iterator[None]:
 
         eventually(wait)
         yield
-
-
-def is_shared_out(site: Site, consumer: str) -> bool:
-    """Whether each of the group has its fair share of the three partitions."""
-    members = site.system.members(consumer)
-    shares = sorted(partitions(site, member) for member in members)
-    return shares == {1: [3], 2: [1, 2], 3: [1, 1, 1]}[len(members)]
-
-
-def has_all(site: Site, member: str) -> bool:
-    return partitions(site, member) == 3
-
-
-def partitions(site: Site, member: str) -> int:
-    """How many partitions of events.taxonomy it says are its own."""
-    found = r'^touchline_consumer_next_offset\{.*topic="events\.taxonomy"'
-    return len(re.findall(found, site.system.metrics(member), re.MULTILINE))

@@ -45,11 +45,13 @@ def test_topics_are_made_anew(site: Site, topics: Collection[str], behind: str) 
         promises.after(10)
         if behind != NOBODY:
             fall_behind(site, promises, behind)
+        promises.push()
         recreate(site, topics)
         if behind != NOBODY:
             system.start_one(f"{behind}-0")
         system.are_ready()
         promises.after(20)
+    promises.check_answers()
     promises.check(system)
 
 

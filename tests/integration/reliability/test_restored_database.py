@@ -17,11 +17,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.mark.parametrize("meanwhile", ["stopped", "running"])
 def test_a_database_from_a_backup_catches_up(site: Site, meanwhile: str) -> None:
     system = site.system
-    promises = Promises(system.client)
+    promises = Promises(system.client, goes_back=True)
     with promises.kept_busy():
         promises.after(20)
         dump = site.postgres.dump()
         promises.after(40)
+        promises.push()
         if meanwhile == "stopped":
             system.kill()
         site.postgres.restore(dump)

@@ -7,7 +7,7 @@ import pytest
 from kafka import KafkaAdminClient
 
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, TOPICS
-from tests.integration.promises import IN_TIME, OVERHEAD, Promises
+from tests.integration.promises import IN_TIME, Promises
 from tests.integration.site import APIS, Site, running_site
 from tests.integration.system import eventually
 
@@ -95,7 +95,7 @@ def says(site: Site, name: str, reason: str) -> bool:
 def assert_nothing_is_accepted(site: Site) -> None:
     answer = site.system.client.post_event()
     assert answer.status_code == 503, answer.text
-    assert answer.elapsed.total_seconds() < IN_TIME + OVERHEAD
+    assert answer.elapsed.total_seconds() < IN_TIME
 
 
 def assert_all_goes_well_with_topics(site: Site) -> None:
