@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,8 +16,8 @@ from tests.kafka.broker import KafkaBroker, free_ports
 IN_TIME = 10.0
 """Seconds that the contract gives a process to end."""
 
-MOST_WORKERS_ANSWERS = 40
-"""So many new connections meet each of two workers, but once in a million million times."""
+NEW_CONNECTIONS = 40
+"""So many meet each of two workers, but once in a million million times."""
 
 
 @pytest.fixture
@@ -40,17 +41,30 @@ def writers(environment: dict[str, str], tmp_path: Path) -> Iterator[None]:
     assert [process.stop() for process in processes] == [0, 0]
 
 
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
 @pytest.mark.usefixtures("writers")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers(
-    environment: dict[str, str], kafka: KafkaBroker, tmp_path: Path, workers: int
+    environment: dict[str, str],
+    kafka: KafkaBroker,
+    tmp_path: Path,
+    workers: int,
+    stack: ExitStack,
 ) -> None:
     events, bets = free_ports(2)
-    client = Client(f"http://127.0.0.1:{events}", f"http://127.0.0.1:{bets}")
+    client = stack.enter_context(
+        closing(Client(f"http://127.0.0.1:{events}", f"http://127.0.0.1:{bets}"))
+    )
     servers = {}
     for api, port in (("events-api", events), ("bets-api", bets)):
         options = ["--port", str(port), "--workers", str(workers)]
         servers[api] = Process([api, *options], environment, tmp_path / f"{api}.log")
+        stack.callback(servers[api].kill)
     for url in (client.events_url, client.bets_url):
         eventually(lambda url=url: lives(url))  # type: ignore[misc]
     use(client)
@@ -65,7 +79,6 @@ def test_workers(
         assert psutil.wait_procs(members, timeout=1)[1] == []
         log = (tmp_path / f"{api}.log").read_text()
         assert "Traceback" not in log
-    client.close()
 
 
 def lives(url: str) -> bool:
@@ -78,7 +91,7 @@ def lives(url: str) -> bool:
 def use(client: Client) -> None:
     """Ask each worker, on new connections, for all that it does with Kafka."""
     event = eventually(lambda: created(client))
-    for _ in range(MOST_WORKERS_ANSWERS):
+    for _ in range(NEW_CONNECTIONS):
         with httpx.Client(timeout=10) as http:
             each = Client(client.events_url, client.bets_url, http)
             assert each.post_bet(event, "draw", user=str(uuid4())).status_code == 201

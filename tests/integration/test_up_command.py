@@ -23,11 +23,12 @@ def taken_port() -> Iterator[int]:
         yield somebody.getsockname()[1]
 
 
-def test_ctrl_c_during_the_demo(tmp_path: Path) -> None:
+def test_ctrl_c_during_the_demo(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """As in a terminal, where it reaches all processes of the command."""
     up = Up(tmp_path)
     arguments = ["up", "--demo", "--events-port", "0", "--bets-port", "0"]
     process = Process(arguments, up.environment, up.log_file, has_own_group=True)
+    request.addfinalizer(process.kill)
     process.line(r"^touchline ready events=\S+ bets=\S+$")
     # The bets were `none`, and flip at kick-off.
     counts = process.line(
@@ -40,7 +41,6 @@ def test_ctrl_c_during_the_demo(tmp_path: Path) -> None:
     process.line("^stopped; the match stays as it is$")
     assert process.process.wait(IN_TIME) == 0
     assert time.monotonic() - before < IN_TIME
-    process.kill()
     assert "Traceback" not in up.log_file.read_text()
     eventually(lambda: not any(each.is_running() for each in family))
 
