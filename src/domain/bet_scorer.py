@@ -117,21 +117,19 @@ class SliceCutter:
             self._ids += bets.ids
             self._user_ids += bets.user_ids
             while len(self._ids) >= SLICE_SIZE:
-                yield self._slice()
+                yield self._slice(market)
         if not more:
             yield from self._rest()
 
     def _rest(self) -> Iterator[BetsStateChanged]:
-        if self._ids:
-            yield self._slice()
+        if self._market is not None and self._ids:
+            yield self._slice(self._market)
 
-    def _slice(self) -> BetsStateChanged:
-        if self._market is None:
-            raise ValueError("no market has been read yet")
+    def _slice(self, market: MarketOfEvent) -> BetsStateChanged:
         bets = BetColumns(ids=self._ids[:SLICE_SIZE], user_ids=self._user_ids[:SLICE_SIZE])
         self._ids, self._user_ids = self._ids[SLICE_SIZE:], self._user_ids[SLICE_SIZE:]
         self._number += 1
-        return slice_of(self._market, self._causes[self._market], self._number - 1, bets)
+        return slice_of(market, self._causes[market], self._number - 1, bets)
 
 
 def slice_of(

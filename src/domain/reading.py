@@ -128,16 +128,16 @@ class Reader:
         self._pause_and_resume()
 
     def _is_proved(self, reading: Reading, records: Iterator[Record]) -> bool:
-        """Take from the records those that prove that the log is what it was; whether what is left
-        of them may be worked on."""
-        while reading.anchors and reading.lost is None:
-            record = next(records, None)
-            if record is None:
-                return False
-            if _proves(reading, record) and _following(reading) != record.offset + 1:
-                self._subscription.seek(reading.source, _following(reading))
-                return False
-        return reading.lost is None
+        """Whether the records, of which there are some, may be worked on. As long as there is
+        something to prove, the first of them is taken for that."""
+        if not reading.anchors or reading.lost is not None:
+            return reading.lost is None
+        record = next(records)
+        proves = _proves(reading, record)
+        if proves and (reading.anchors or _following(reading) != record.offset + 1):
+            self._subscription.seek(reading.source, _following(reading))
+            return False
+        return proves
 
     def restart(self, source: LogPartition) -> None:
         """Forget what was read of the partition, and go on from its stored position."""

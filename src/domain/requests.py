@@ -150,20 +150,20 @@ def _fate_of(uow: UnitOfWork, bet_id: UUID) -> _FateOfBet:
     """Ask statement by statement, each of which sees more than the one before. So a refusal counts
     only if the bet is not there after it either: the bet that stands is why others of its id were
     refused, and may have been added since the first look."""
-    refused: RefusalReason | None = None
-    for _ in range(2):
-        standing = uow.bets.among([bet_id]).get(bet_id)
-        if standing is not None:
-            return _FateOfBet(standing=standing)
-        if uow.deletions.among([bet_id]):
-            return _FateOfBet(deleted=True)
-        if refused is not None:
-            break
+    refusal = None
+    found = _standing_or_deleted(uow, bet_id)
+    if found is None:
         refusal = uow.refusals.of_subjects([bet_id]).get(bet_id)
-        if refusal is None:
-            break
-        refused = refusal.reason
-    return _FateOfBet(refused=refused)
+    if refusal is not None:
+        found = _standing_or_deleted(uow, bet_id) or _FateOfBet(refused=refusal.reason)
+    return found or _FateOfBet()
+
+
+def _standing_or_deleted(uow: UnitOfWork, bet_id: UUID) -> _FateOfBet | None:
+    standing = uow.bets.among([bet_id]).get(bet_id)
+    if standing is not None:
+        return _FateOfBet(standing=standing)
+    return _FateOfBet(deleted=True) if uow.deletions.among([bet_id]) else None
 
 
 def update_bet(

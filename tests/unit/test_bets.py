@@ -4,9 +4,9 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from domain.bets import BET_TRANSITIONS, BetState, Market, check_user_id
+from domain.bets import BET_TRANSITIONS, BetColumns, BetState, Market, check_user_id
 from domain.errors import InvalidValue
-from tests.samples import BET, EVENT, a_bet, a_placement
+from tests.samples import BET, EVENT, a_bet, a_placement, an_id
 
 NONE, WINNING, LOSING, WIN, LOSE = BetState
 STEPS = {
@@ -59,3 +59,14 @@ def test_a_new_bet_is_in_none() -> None:
 def test_a_bet_does_not_change_in_place() -> None:
     with pytest.raises(FrozenInstanceError):
         a_bet().state = WIN  # type: ignore[misc]
+
+
+def test_columns_hold_as_many_ids_as_users_and_the_ids_rise() -> None:
+    ids = [str(an_id(number)) for number in range(3)]
+    columns = BetColumns(ids=tuple(ids), user_ids=("ann", "bob", "cid"))
+    assert (len(columns), columns.first, columns.last) == (3, an_id(0), an_id(2))
+    assert columns == BetColumns.of([(an_id(0), "ann"), (an_id(1), "bob"), (an_id(2), "cid")])
+    assert len(BetColumns.of([])) == 0
+    for wrong, users in ((ids, ("ann",)), (ids[::-1], ("a", "b", "c")), (ids[:1] * 2, ("a", "b"))):
+        with pytest.raises(InvalidValue, match="bets: must "):
+            BetColumns(ids=tuple(wrong), user_ids=users)
