@@ -239,7 +239,7 @@ class Player:
                 return answer
             else:
                 self._surprise(f"{method} {url} {body}", answer.text)
-                raise GivenUpError
+                raise GivenUpError(self._notes.surprises[-1])
 
     def _ask_once(
         self, method: str, url: str, body: Body | None, headers: Mapping[str, str]
