@@ -45,7 +45,15 @@ def eventually(look: Callable[[], Found | None], *, patience: float = PATIENCE) 
 class Process:
     """A `touchline` command that runs until it is told to stop."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        has_own_group: bool = False,
+    ) -> None:
+        """`has_own_group`: of processes, as a command in a terminal; Ctrl-C goes to all of it."""
         self._log = log
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
@@ -55,6 +63,7 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
+                process_group=0 if has_own_group else None,
             )
 
     def line(self, pattern: str) -> re.Match[str]:
