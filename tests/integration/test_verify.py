@@ -1,6 +1,7 @@
 """`touchline verify` on a running system: silent under load, and it puts right what is wrong."""
 
 import json
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -17,6 +18,7 @@ from domain.bets import BetState, Market
 from domain.log import EVENTS_TAXONOMY, NewRecord
 from domain.records import StateRange
 from domain.verification import Report, mend, verify
+from tests.contracts.poison import a_bet
 from tests.integration.system import Client, Up, eventually, run, running_up
 
 LOOKS = 15
@@ -168,6 +170,34 @@ def test_consumers_and_repairs_at_once_end_in_the_right_states(up: Up) -> None:
     up.client.update(event, state="finished", score="2-1")
     up.client.becomes(event, team_1={"win": 10}, draw={"lose": 10}, team_2={"lose": 10})
     up.verify()
+
+
+def test_it_says_when_a_consumer_lags(up: Up) -> None:
+    event = up.client.event()["id"]
+    up.verify()
+    assert "not quiet" not in up.command("verify").stdout
+    up.process.send(signal.SIGSTOP)
+    try:
+        up.append(a_bet(UUID(event), 0))
+        lagging = up.command("verify")
+    finally:
+        up.process.send(signal.SIGCONT)
+    assert lagging.returncode == 0, lagging.stderr
+    first, *others = lagging.stdout.splitlines()
+    assert first == "not quiet: a consumer lags; only what must always hold is held"
+    assert [line.split() for line in others] == [
+        [name, "holds"]
+        for name in (
+            "bet-states",
+            "standing-bets",
+            "event-versions",
+            "accounting",
+            "fold",
+            "positions-order",
+        )
+    ]
+    up.verify()
+    assert "not quiet" not in up.command("verify").stdout
 
 
 def test_what_could_not_be_checked_is_neither_right_nor_wrong(tmp_path: Path) -> None:
