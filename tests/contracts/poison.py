@@ -296,6 +296,18 @@ class PoisonContract:
         site.settle()
         return event
 
+    def assert_is_one_letter(self, site: Site, event: Event, size: int) -> None:
+        """The record of that size that was appended last; then whatever comes goes on."""
+        site.append([a_bet(event.id, 0)])
+        site.settle()
+        (letter,) = site.letters()
+        assert letter.record.key == str(event.id).encode()
+        assert letter.record.value == b"x" * size
+        assert site.tally(BET_WRITER, EVENTS_TAXONOMY) == Tally(
+            read=3, applied=1, unchanged=1, dead_lettered=1
+        )
+        site.check()
+
     def test_a_poisoned_batch(self, site: Site, event: Event) -> None:
         bad = poison(a_bet(event.id, 0))
         bets = [a_bet(event.id, number) for number in range(BATCH - len(bad))]

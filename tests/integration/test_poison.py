@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from kafka import KafkaProducer
+from kafka.errors import MessageSizeTooLargeError
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.event import listen
 
@@ -44,6 +45,11 @@ def database(fresh_database: str) -> Iterator[PostgresDatabase]:
     database.close()
 
 
+LARGEST_ON_KAFKA = 2**20 - 96
+"""Bytes of a value under an event's id. A broker takes batches of 2**20 + 12 bytes by default, and
+this is what the head of the batch and of the record leave."""
+
+
 class TestPostgresLog(PoisonContract):
     """The shared suite on the embedded default's bus."""
 
@@ -60,6 +66,10 @@ class TestPostgresLog(PoisonContract):
         yield open_one
         for bus in opened:
             bus.close()
+
+    def test_a_mebibyte(self, site: Site, event: Event) -> None:
+        site.append([NewRecord(EVENTS_TAXONOMY, str(event.id).encode(), b"x" * 2**20)])
+        self.assert_is_one_letter(site, event, 2**20)
 
 
 class TestKafka(PoisonContract):
@@ -101,6 +111,24 @@ class TestKafka(PoisonContract):
             if (record.source.partition, record.offset) == (place.partition, place.offset)
         ]
         assert found.headers == letter.record.headers
+
+    def test_the_largest_record_that_the_broker_takes(
+        self, site: Site, event: Event, kafka: KafkaBroker
+    ) -> None:
+        """Touchline's own producer takes less; another program's needn't. Its key is an event's."""
+        producer = KafkaProducer(
+            bootstrap_servers=kafka.bootstrap, max_request_size=2 << 20, enable_idempotence=False
+        )
+        key = str(event.id).encode()
+
+        def send(size: int) -> None:
+            producer.send(EVENTS_TAXONOMY, b"x" * size, key).get(PATIENCE)
+
+        with pytest.raises(MessageSizeTooLargeError):
+            send(LARGEST_ON_KAFKA + 1)
+        send(LARGEST_ON_KAFKA)
+        producer.close()
+        self.assert_is_one_letter(site, event, LARGEST_ON_KAFKA)
 
 
 class _RawName(str):
