@@ -101,13 +101,14 @@ def judge_update(placement: Placement, known: Known) -> Bet | Ruling:
         if known.deleted:
             return RefusalReason.BET_DELETED
         return known.refused or RefusalReason.BET_NOT_FOUND
-    if not _same_wager(standing.placement, placement):
+    handed_over = replace(standing.placement, user_id=placement.user_id)
+    if handed_over != placement:
         return RefusalReason.FIELD_FROZEN
-    if standing.placement.user_id == placement.user_id:
+    if handed_over == standing.placement:
         return Fate.UNCHANGED
     if known.at_place is None or known.at_place.state is not EventState.CREATED:
         return RefusalReason.EVENT_NOT_OPEN
-    return replace(standing, placement=replace(standing.placement, user_id=placement.user_id))
+    return replace(standing, placement=handed_over)
 
 
 def _same_wager(one: Placement, other: Placement) -> bool:

@@ -10,6 +10,10 @@ from domain.messages import EventCreated, EventUpdated, Message
 from domain.ports import Database, EventLock, UnitOfWork
 from domain.records import ConsumerName, EventVersion, RefusalReason, StoredEvent
 from domain.rulings import Fate, Lane, Request, Ruling
+from domain.score import GOALLESS
+
+NEW = (FIRST_VERSION, EventState.CREATED, GOALLESS)
+"""Version, state and score of every event at its creation."""
 
 
 class EventWriter:
@@ -75,7 +79,7 @@ def judge_event(
             return Fate.UNCHANGED if same else RefusalReason.IDEMPOTENCY_KEY_REUSED
         if deleted:
             return RefusalReason.EVENT_DELETED
-        if event.version != FIRST_VERSION or event.state is not EventState.CREATED:
+        if (event.version, event.state, event.score) != NEW:
             return RefusalReason.NOT_A_NEW_EVENT
         return StoredEvent(event=event, created_at=message.time, origin=origin_of(event))
     if current is None:

@@ -56,8 +56,6 @@ class Event:
         _check_teams(self.team_1, self.team_2)
         if self.version < FIRST_VERSION:
             raise InvalidValue("version", "must be 1 or more")
-        if self.state is EventState.CREATED and self.score != GOALLESS:
-            raise InvalidValue("score", "must be 0-0 while the event is created")
 
     def same_content(self, other: "Event") -> bool:
         """Equal in everything but the version."""

@@ -353,7 +353,8 @@ class Audit(Protocol):
 
     def version_faults(self, *, most: int) -> Faults:
         """Events whose versions are not 1 to `version` without a gap, each later in the story than
-        the one before it, or whose last version has another state or score than the event."""
+        the one before it, whose last version has another state or score than the event, or that
+        were deleted."""
         ...
 
     def books(self) -> Sequence[Book]:
@@ -395,7 +396,8 @@ class UnitOfWork(Protocol):
 
 
 class Listener(Protocol):
-    """Wakes who waits for positions."""
+    """Wakes who waits for positions. Who has one waits again and again, if only for 0 seconds: what
+    nobody takes notice of piles up."""
 
     def wait(self, timeout: float) -> bool:
         """True when positions may have moved since the last call; False after `timeout` seconds."""

@@ -103,7 +103,8 @@ def migrate(url: str) -> bool:
 
 
 def create_topics(settings: Settings, url: str) -> Mapping[str, bool]:
-    """Make the topics; tell for each whether it was new. Misconfigured when one is otherwise."""
+    """Make the topics; tell for each whether it was new. Misconfigured when one is otherwise. On
+    Kafka no database is needed, whatever its `url`."""
     if settings.bus == "kafka":
         from adapters.kafka.topics import create_topics as on_kafka
 

@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -12,6 +12,7 @@ import typer
 
 from domain.errors import TouchlineError
 from domain.records import ConsumerName
+from entrypoints.matches import MATCHES
 
 if TYPE_CHECKING:
     from entrypoints.settings import Settings
@@ -106,7 +107,10 @@ def topics() -> None:
     """Create the topics events.taxonomy and bets.state."""
     from entrypoints import bootstrap
 
-    with _database() as (settings, url):
+    settings = _settings()
+    # An embedded PostgreSQL is not started for Kafka's topics.
+    needed = nullcontext("") if settings.bus == "kafka" else bootstrap.database_url(settings)
+    with needed as url:
         for topic, created in bootstrap.create_topics(settings, url).items():
             typer.echo(f"{topic}: {'created' if created else 'exists already'}")
 
@@ -161,7 +165,9 @@ def demo(
         float | None, typer.Option(help="Match minutes per second; default: about 45 s in all.")
     ] = None,
     bets: Annotated[int, typer.Option(help="How many bets to place.", min=1)] = 120,
-    match: Annotated[str, typer.Option(help="Which match to replay.")] = "world-cup-2022",
+    match: Annotated[
+        str, typer.Option(help=f"Which one: {', '.join(MATCHES)}.")
+    ] = "world-cup-2022",
     events_url: Annotated[str, typer.Option(help="The events API.")] = "http://127.0.0.1:8001",
     bets_url: Annotated[str, typer.Option(help="The bets API.")] = "http://127.0.0.1:8002",
 ) -> None:
@@ -218,7 +224,7 @@ def _letters(act: "Callable[[Settings, str], object]", *, as_json: bool) -> None
 def list_letters(
     *,
     after: Annotated[int | None, typer.Option(help="Only those with a higher ID.")] = None,
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=100_000)] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List them, oldest first."""

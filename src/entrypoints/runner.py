@@ -76,8 +76,9 @@ class ConsumerRunner:
             else:
                 self._recovered()
                 backoff = SHORTEST_BACKOFF
-                if self.consumer.is_waiting and not progressed:
-                    listener.wait(HELD)
+                # Also when there is nothing to wait for: a listener that takes no notice blocks
+                # PostgreSQL, once its socket is full.
+                listener.wait(HELD if self.consumer.is_waiting and not progressed else 0)
                 continue
             self._stop.wait(backoff * random.uniform(0.5, 1.5))  # noqa: S311 - only jitter
             backoff = min(backoff * 2, LONGEST_BACKOFF)

@@ -1,23 +1,29 @@
 """Configuration: read once, typed, from the environment and `.env`; units stand in the names."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Literal
 
+from dotenv import dotenv_values
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "TOUCHLINE_"
+ENV_FILE = ".env"
+
+
+LAST_PORT = 65535
 
 
 class Settings(BaseSettings):
     """Every TOUCHLINE_… variable, its default and what it means."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", validate_default=True
+        env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", validate_default=True
     )
 
     database_url: str = Field(
@@ -69,7 +75,17 @@ class Settings(BaseSettings):
     def _kafka_is_named(cls, value: str, info: ValidationInfo) -> str:
         if info.data.get("bus") == "kafka" and not value:
             raise ValueError(f"must be set with {PREFIX}BUS=kafka")
+        if value and not all(map(_is_address, value.split(","))):
+            raise ValueError("must be host:port, or several separated by commas")
         return value
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is `host:port`."""
+    host, _, port = text.rpartition(":")
+    return bool(re.fullmatch(r"[^\s,]+", host) and re.fullmatch(r"[0-9]{1,5}", port)) and (
+        1 <= int(port) <= LAST_PORT
+    )
 
 
 class WrongSettings(Exception):
@@ -79,7 +95,11 @@ class WrongSettings(Exception):
 def load_settings() -> Settings:
     """The settings; raise WrongSettings with all problems, warn of unknown variables."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    for name in sorted(name for name in os.environ if name.upper().startswith(PREFIX)):
+    try:
+        named = {*os.environ, *dotenv_values(ENV_FILE)}
+    except UnicodeDecodeError as error:
+        raise WrongSettings(f"{ENV_FILE}: must be UTF-8 ({error})") from error
+    for name in sorted(name for name in named if name.upper().startswith(PREFIX)):
         if name.upper() not in known:
             print(f"warning: unknown setting {name}", file=sys.stderr)  # noqa: T201
     try:

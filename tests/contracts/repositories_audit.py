@@ -126,6 +126,14 @@ class AuditContract(DatabaseCases):
         assert alone(database).audit.version_faults(most=9) == Faults(7, faults)
         assert alone(database).audit.version_faults(most=3) == Faults(7, faults[:3])
 
+    def test_a_deleted_event_that_is_there(self, database: Database) -> None:
+        alone(database).logs.register(EVENTS_TAXONOMY, LOG)
+        alone(database).events.write([stored_event(1)])
+        alone(database).event_versions.add([event_version(1, 1)])
+        assert alone(database).audit.version_faults(most=9) == Faults(0, [])
+        alone(database).deletions.add(UUID(int=1))
+        assert alone(database).audit.version_faults(most=9) == Faults(1, [UUID(int=1)])
+
     def test_the_books_tell_what_is_kept_and_what_was_read(self, database: Database) -> None:
         here, there, states = source(1), source(0, log_id=LATER_LOG), source(1, topic=BETS_STATE)
         ew, bw = ConsumerName.EVENT_WRITER, ConsumerName.BET_WRITER

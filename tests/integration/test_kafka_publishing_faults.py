@@ -30,7 +30,10 @@ def test_a_broker_that_is_not_there_yet(kafka: KafkaBroker, kafka_buses: OpenBus
     assert b"too early" not in found
 
 
-def test_a_killed_broker(kafka: KafkaBroker, kafka_buses: OpenBus) -> None:
+def test_a_killed_broker(
+    kafka: KafkaBroker, kafka_buses: OpenBus, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "adapters.kafka.publisher")
     bus = kafka_buses()
     acknowledged(bus, on_each(b"before the kill"))
     kafka.kill()
@@ -40,6 +43,8 @@ def test_a_killed_broker(kafka: KafkaBroker, kafka_buses: OpenBus) -> None:
     kafka.start()
     acknowledged(bus, on_each(b"after the kill"))
     time.sleep(LATE_SECONDS)
+    said = [r.getMessage() for r in caplog.records if "acknowledge" in r.getMessage()]
+    assert ["again" in text for text in said] == [False, True]  # once for each change
     found = values(bus.read(EVENTS_TAXONOMY))
     assert {b"before the kill", b"after the kill"} <= found
     assert not {b"killed: found out", b"killed: known"} & found

@@ -48,6 +48,21 @@ def test_another_number_of_partitions_is_told(kafka: KafkaBroker, topic: str) ->
         create_topics(kafka.bootstrap, [topic])
 
 
+def test_nothing_is_made_beside_what_is_otherwise(
+    kafka: KafkaBroker, kafka_admin: KafkaAdminClient, topic: str
+) -> None:
+    create_topics(kafka.bootstrap, [topic], partitions=2)
+    with pytest.raises(Misconfigured, match="has 2 partitions"):
+        create_topics(kafka.bootstrap, [other := f"{topic}.other", topic])
+    assert other not in kafka_admin.list_topics()
+
+
+def test_fewer_copies_than_asked_for_are_told(kafka: KafkaBroker, topic: str) -> None:
+    create_topics(kafka.bootstrap, [topic])
+    with pytest.raises(Misconfigured, match=f"{topic} has 1 copies of a partition, not 2"):
+        create_topics(kafka.bootstrap, [topic], replication_factor=2)
+
+
 def test_every_difference_is_told(
     kafka: KafkaBroker, kafka_admin: KafkaAdminClient, topic: str
 ) -> None:
@@ -63,7 +78,7 @@ def test_more_replicas_than_brokers_are_refused(
     kafka: KafkaBroker, kafka_admin: KafkaAdminClient
 ) -> None:
     topic = f"made.{uuid4()}"
-    with pytest.raises(Misconfigured):
+    with pytest.raises(Misconfigured, match="the cluster has fewer brokers"):
         create_topics(kafka.bootstrap, [topic], replication_factor=2)
     assert topic not in kafka_admin.list_topics()
 

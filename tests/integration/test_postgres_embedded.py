@@ -1,6 +1,7 @@
 """The embedded PostgreSQL, started over what a crash has left."""
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,8 @@ import psycopg2
 import pytest
 
 from adapters.postgres.embedded import EmbeddedPostgres
-from tests.integration.system import eventually
+from domain.errors import Misconfigured
+from tests.integration.system import Process, eventually, running_up
 
 
 @pytest.fixture
@@ -54,3 +56,41 @@ def test_a_killed_server_whose_process_is_still_listed(
     pid_file.write_text(running.replace(running.split()[0], str(zombie), 1))
 
     assert answer(embedded.start()) == (1,)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_first_start_is_interrupted(tmp_path: Path, number: signal.Signals) -> None:
+    """While the cluster is being made: the next start makes it, and nothing is left running."""
+    data = tmp_path / "data"
+    process = Process(
+        ["up", "--events-port", "0", "--bets-port", "0"],
+        {"TOUCHLINE_DATA": str(data)},
+        tmp_path / "up.log",
+    )
+    eventually(lambda: list(data.glob("postgres-unfinished-*/PG_VERSION")))
+    process.send(number)
+    assert process.process.wait(10) == (-number if number is signal.SIGKILL else 0)
+    process.kill()
+    if number is not signal.SIGKILL:
+        eventually(lambda: not _servers_in(data))
+
+    with running_up(tmp_path) as up:
+        assert up.client.event()["version"] == 1
+    eventually(lambda: not _servers_in(data))
+    assert not list(data.glob("postgres-unfinished-*"))
+
+
+def _servers_in(data: Path) -> list[int]:
+    """PostgreSQL's processes that have their data there."""
+    return [
+        process.pid
+        for process in psutil.process_iter(["name", "cmdline"])
+        if process.info["name"] == "postgres"
+        and str(data) in " ".join(process.info["cmdline"] or [])
+    ]
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Misconfigured, match="can't keep data in"):
+        EmbeddedPostgres(tmp_path / "file").start()

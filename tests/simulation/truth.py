@@ -29,6 +29,7 @@ class TrueBet:
 
     event: UUID
     market: str
+    created: datetime
     user: str
     place: tuple[LogPartition, int]
 
@@ -115,14 +116,17 @@ class Truth:
             self.refused_bets.add(bet_id)
         else:
             self.applied[place[0], "bet"] += 1
-            self.bets[bet_id] = TrueBet(event_id, data["market"], data["userId"], place)
+            self.bets[bet_id] = TrueBet(
+                event_id, data["market"], _moment_of(data), data["userId"], place
+            )
 
     def _hand_over(self, place: tuple[LogPartition, int], data: dict[str, Any]) -> None:
         bet_id = UUID(data["id"])
         standing = self.bets.get(bet_id)
-        if standing is None or (standing.event, standing.market) != (
+        if standing is None or (standing.event, standing.market, standing.created) != (
             UUID(data["eventId"]),
             data["market"],
+            _moment_of(data),
         ):
             self.refused[place] = bet_id
         elif standing.user != data["userId"]:
@@ -143,6 +147,10 @@ class Truth:
 
     def _moment(self, place: tuple[LogPartition, int]) -> tuple[int, int]:
         return self.generations[place[0].log_id], place[1]
+
+
+def _moment_of(placement: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(placement["date_created"])
 
 
 def content_of(data: Mapping[str, Any]) -> dict[str, object]:

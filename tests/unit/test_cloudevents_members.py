@@ -152,7 +152,6 @@ def test_users_have_their_length(kind: str, path: str) -> None:
         ("event.created", "specversion", "1", 'specversion: must be "1.0"'),
         ("event.updated", "data.score", "1:0", "score: must be two numbers"),
         ("event.updated", "data.score", "1000-0", "score: must be two numbers"),
-        ("event.created", "data.score", "1-0", "score: must be 0-0"),
         ("event.updated", "data.team_2", "ARGENTINA", "team_2: must differ from team_1"),
         ("event.updated", "data.state", "Active", "data.state: 'Active' is not"),
         ("event.updated", "data.state", "\ud800\0", "data.state: "),

@@ -64,6 +64,7 @@ CREATIONS: dict[str, tuple[StoredEvent | None, bool, Event, Ruling]] = {
         RefusalReason.IDEMPOTENCY_KEY_REUSED,
     ),
     "deleted": (None, True, an_event(), RefusalReason.EVENT_DELETED),
+    "with a score": (None, False, an_event(score=score("1-0")), RefusalReason.NOT_A_NEW_EVENT),
     "version 2": (None, False, an_event(version=2), RefusalReason.NOT_A_NEW_EVENT),
     "under way": (None, False, active(version=1), RefusalReason.NOT_A_NEW_EVENT),
     "over": (None, False, finished(version=1), RefusalReason.NOT_A_NEW_EVENT),

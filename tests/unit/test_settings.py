@@ -158,6 +158,35 @@ def test_an_unknown_setting_warns(given: Given, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == "warning: unknown setting TOUCHLINE_BUSS\n"
 
 
+def test_an_unknown_setting_in_the_file_warns(
+    folder: Path, given: Given, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given()
+    (folder / ".env").write_text("TOUCHLINE_BUSS=kafka\nTOUCHLINE_LOG_LEVEL=DEBUG\nOTHER=1\n")
+    assert load_settings().log_level == "DEBUG"
+    assert capsys.readouterr().err == "warning: unknown setting TOUCHLINE_BUSS\n"
+
+
+def test_a_file_that_is_no_text(folder: Path, given: Given) -> None:
+    given()
+    (folder / ".env").write_bytes(b"TOUCHLINE_LOG_LEVEL=\xff\n")
+    with pytest.raises(WrongSettings, match="must be UTF-8"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "servers",
+    ["kafka", "kafka:", ":9092", "kafka:port", "kafka:0", "kafka:65536", "a:1,", "a:1 b:2"],
+)
+@pytest.mark.parametrize("bus", ["kafka", "postgres"])
+def test_addresses_of_kafka_are_looked_at_at_once(given: Given, servers: str, bus: str) -> None:
+    given(BUS=bus, KAFKA_BOOTSTRAP_SERVERS=servers, ANSWER_WAIT_MS="-3")
+    with pytest.raises(WrongSettings) as wrong:
+        load_settings()
+    named = [line.partition(":")[0] for line in str(wrong.value).splitlines()]
+    assert named == ["TOUCHLINE_KAFKA_BOOTSTRAP_SERVERS", "TOUCHLINE_ANSWER_WAIT_MS"]
+
+
 def test_a_process_with_wrong_settings_does_not_start(folder: Path) -> None:
     environment: Mapping[str, str] = os.environ | {PREFIX + n: value for n, value in WRONG.items()}
     done = subprocess.run(

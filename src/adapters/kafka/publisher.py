@@ -73,6 +73,7 @@ class Publisher:
         self._lock = RLock()
         self._wake = Event()
         self._closed = False
+        self._is_away = False
         self._held: dict[str, deque[_Waiting]] = {}
         """By topic, what no producer takes yet: the topic is not known, or a producer not there."""
         self._line: _Line | None = _Line(settings, self._wake.set)
@@ -118,15 +119,27 @@ class Publisher:
             self._wake.wait(RETRY_SECONDS if self._held else self._look_seconds)
             self._wake.clear()
             with self._lock:
-                spent = self._line is None or self._line.is_spent(monotonic())
+                line = self._line
+                spent = line is None or line.is_spent(monotonic())
             if spent:
+                self._say(is_away=True)
                 self._replace_line()
+            elif line is not None and line.has_acknowledged:
+                self._say(is_away=False)
             self._try_again()
         self._end_line()
         with self._lock:
             held, self._held = self._held, {}
         for waiting in held.values():
             _give_up(waiting, "the bus was closed")
+
+    def _say(self, *, is_away: bool) -> None:
+        """Once for each change: what fails meanwhile is told to whoever publishes."""
+        if is_away and not self._is_away:
+            _logger.warning("Kafka does not acknowledge what is published: giving it up, trying on")
+        if self._is_away and not is_away:
+            _logger.info("Kafka acknowledges again")
+        self._is_away = is_away
 
     def _try_again(self) -> None:
         late: list[_Waiting] = []
@@ -136,6 +149,8 @@ class Publisher:
             for waiting in held.values():
                 late += [each for each in waiting if each.deadline <= now]
                 self._send(each for each in waiting if each.deadline > now)
+        if late:
+            self._say(is_away=True)
         _give_up(late, "Kafka does not answer, or the topic does not exist")
 
     def _replace_line(self) -> None:
@@ -162,6 +177,8 @@ class _Line:
         self._on_break = on_break
         self._unacknowledged: list[_Waiting] = []
         self._is_broken = False
+        self.has_acknowledged = False
+        """Whether Kafka took anything that this producer sent."""
         self._client: TouchlineClient | None = None
         try:
             self._producer = KafkaProducer(**_producer_config(settings), kafka_client=self._connect)
@@ -196,7 +213,7 @@ class _Line:
             _settle(waiting.future, translated(error, "publishing"))
             return True
         self._unacknowledged.append(waiting)
-        sent.add_callback(_acknowledge, waiting.future)
+        sent.add_callback(self._acknowledge, waiting.future)
         sent.add_errback(self._fail, waiting.future)
         return True
 
@@ -216,6 +233,13 @@ class _Line:
         except KafkaError as error:
             _logger.warning("closing a Kafka producer: %s", error)
         _give_up(self._unacknowledged, "given up")
+
+    def _acknowledge(self, future: "Future[Placed]", metadata: Any) -> None:
+        if metadata.offset < 0:
+            _settle(future, BusUnavailable("Kafka has the record but does not tell its place"))
+        else:
+            self.has_acknowledged = True
+            _settle(future, Placed(metadata.topic, metadata.partition, metadata.offset))
 
     def _fail(self, future: "Future[Placed]", error: Exception) -> None:
         self._is_broken = True
@@ -260,13 +284,6 @@ def _running_future() -> "Future[Placed]":
     future: Future[Placed] = Future()
     future.set_running_or_notify_cancel()
     return future
-
-
-def _acknowledge(future: "Future[Placed]", metadata: Any) -> None:
-    if metadata.offset < 0:
-        _settle(future, BusUnavailable("Kafka has the record but does not tell its place"))
-    else:
-        _settle(future, Placed(metadata.topic, metadata.partition, metadata.offset))
 
 
 def _give_up(waiting: Iterable[_Waiting], why: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import TopicAlreadyExistsError
+from kafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError
 
 from adapters.kafka.client import DIRECT, TouchlineClient
 from adapters.kafka.errors import domain_errors
@@ -31,14 +31,23 @@ def create_topics(
     Raises Misconfigured, naming every difference, when a topic exists otherwise; BusUnavailable.
     """
     with _admin(KafkaSettings(bootstrap_servers=bootstrap_servers)) as admin:
+        present = set(admin.list_topics())
+        # Nothing is made beside a topic that is not as it must be.
+        _check(admin, [t for t in topics if t in present], partitions, replication_factor)
         created = {topic: _create(admin, topic, partitions, replication_factor) for topic in topics}
         admin.wait_for_topics(list(topics), timeout_ms=int(PATIENCE_SECONDS * 1000))
-        problems = [
-            problem for topic in topics for problem in _differences(admin, topic, partitions)
-        ]
+        _check(admin, topics, partitions, replication_factor)
+    return created
+
+
+def _check(admin: Any, topics: Sequence[str], partitions: int, replication_factor: int) -> None:
+    problems = [
+        problem
+        for topic in topics
+        for problem in _differences(admin, topic, partitions, replication_factor)
+    ]
     if problems:
         raise Misconfigured("; ".join(problems))
-    return created
 
 
 def _create(admin: Any, topic: str, partitions: int, replication_factor: int) -> bool:
@@ -51,13 +60,22 @@ def _create(admin: Any, topic: str, partitions: int, replication_factor: int) ->
         admin.create_topics({topic: wanted})
     except TopicAlreadyExistsError:
         return False
+    except InvalidReplicationFactorError as error:
+        raise Misconfigured(
+            f"the topic {topic} can't be made with {replication_factor} copies of each partition: "
+            "the cluster has fewer brokers"
+        ) from error
     return True
 
 
-def _differences(admin: Any, topic: str, partitions: int) -> Iterator[str]:
+def _differences(admin: Any, topic: str, partitions: int, replication_factor: int) -> Iterator[str]:
     (described,) = admin.describe_topics([topic])
     if (found := len(described["partitions"])) != partitions:
         yield f"the topic {topic} has {found} partitions, not {partitions}"
+    # More copies than asked for keep what fewer keep.
+    copies = min(len(partition["replica_nodes"]) for partition in described["partitions"])
+    if copies < replication_factor:
+        yield f"the topic {topic} has {copies} copies of a partition, not {replication_factor}"
     resource = ConfigResource(ConfigResourceType.TOPIC, topic)
     described = admin.describe_configs([resource], config_filter="all")
     configs = described["topic"][topic]

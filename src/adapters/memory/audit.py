@@ -88,6 +88,7 @@ class MemoryAudit:
         generations = MemoryLogs(self._transaction).generations()
         with self._transaction.statement():
             events = {row.event.id: row.event for row in self._transaction.events.rows()}
+            deleted = {gone for gone, _ in self._transaction.deletions.items()}
         versions = self._versions()
         faults = [event_id for event_id in versions if event_id not in events]
         for event in events.values():
@@ -98,7 +99,8 @@ class MemoryAudit:
                 for one, other in pairwise(story)
             )
             if (
-                not in_order
+                event.id in deleted
+                or not in_order
                 or numbers != list(range(1, event.version + 1))
                 or (story[-1].state, story[-1].score) != (event.state, event.score)
             ):

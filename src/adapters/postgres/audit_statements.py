@@ -108,6 +108,7 @@ WITH told AS (
             IS DISTINCT FROM (1, events.version, events.version::bigint)
         OR (newest.state, newest.score) IS DISTINCT FROM (events.state, events.score)
         OR stories.is_disordered
+    UNION SELECT id FROM events JOIN deletions USING (id)
 )
 SELECT event_id, count(*) OVER () FROM faults ORDER BY 1 LIMIT %(most)s
 """

