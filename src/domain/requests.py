@@ -151,7 +151,7 @@ def _fate_of(uow: UnitOfWork, bet_id: UUID) -> _FateOfBet:
     only if the bet is not there after it either: the bet that stands is why others of its id were
     refused, and may have been added since the first look."""
     refused: RefusalReason | None = None
-    for _ in range(2):
+    while True:
         standing = uow.bets.among([bet_id]).get(bet_id)
         if standing is not None:
             return _FateOfBet(standing=standing)
