@@ -97,7 +97,7 @@ class Answers:
             yield f"it was not asked for what was answered: {entry}"
 
     def _told_bet(self, entry: Entry) -> Iterator[str]:
-        """The bet as it was; as the request placed it; or with the user that it gave it."""
+        """The bet as it was, or as the request placed it."""
         bet = entry.answered_bet
         if bet is None or (bet.id, bet.event_id) != (entry.bet, entry.event):
             yield f"another bet was answered: {entry}"
@@ -107,12 +107,6 @@ class Answers:
         if entry.deed == "hand_over" and bet.placement.user_id != entry.user:
             yield f"a bet of another user was answered: {entry}"
         seen = self._moments.bets(entry)
-        if entry.published and entry.deed == "hand_over":
-            user = bet.placement.user_id
-            seen = [
-                each and replace(each, placement=replace(each.placement, user_id=user))
-                for each in seen
-            ]
         if entry.published and entry.deed == "place" and self._is_as_placed(bet):
             seen = [
                 each and replace(each, state=bet.state, event_version=bet.event_version)
@@ -176,7 +170,7 @@ class Answers:
     # Told that it is refused, by the story
 
     def _refused(self, entry: Entry) -> Iterator[str]:
-        if self._chronicle.restored_to and self._was_forgotten(entry):
+        if self._was_forgotten(entry):
             return
         if not any(row.message_id == entry.message for row in self._tables.refusals.values()):
             yield f"told of a refusal that is not there: {entry}"
@@ -192,8 +186,8 @@ class Answers:
 
     def _not_standing(self, entry: Entry) -> Iterator[str]:
         """Also one that was asked for with the same key."""
-        if self._chronicle.restored_to and entry.reason in {"event-not-found", "bet-deleted"}:
-            return  # a deletion was forgotten with the backup
+        if self._was_forgotten(entry):
+            return
         stored = self._tables.bets.get(entry.bet or UUID(int=0))
         if entry.deed == "place" and stored and stored.placement.market.value == entry.market:
             yield f"stands, though refused: {entry}"
@@ -232,7 +226,7 @@ class Answers:
                 return deleted or self._was_refused_before(entry)
             case "idempotency-key-reused":
                 markets = {bet.placement.market.value for bet in bets if bet is not None}
-                return bool(markets - {entry.market}) or self._was_refused_before(entry)
+                return entry.deed == "place" and bool(markets - {entry.market})
             case _:
                 return False
 
@@ -255,10 +249,11 @@ class Answers:
         return bool(told) and all(place in self._tables.refusals for place, _ in told)
 
     def _was_forgotten(self, entry: Entry) -> bool:
-        """Whether a deletion may have come to another place in the order of things."""
-        return bool(self._chronicle.restored_to) and bool(
-            {entry.event, entry.bet} & self._tables.deletions.keys()
-        )
+        """Whether a deletion that matters to it was forgotten with a backup, or came later then."""
+        if not self._chronicle.restored_to:
+            return False
+        deleted = {entry.event, entry.bet} & self._tables.deletions.keys()
+        return bool(deleted) or entry.reason in {"event-not-found", "bet-deleted"}
 
 
 def _content(event: Event) -> dict[str, object]:

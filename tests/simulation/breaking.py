@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from adapters.memory.store import CommitFault
 from domain.log import BETS_STATE, LogPartition
-from domain.records import ConsumerName
+from domain.records import READERS, ConsumerName
 from tests.simulation.chronicle import Loss
 from tests.simulation.plan import Break, Fault, Moment
 from tests.simulation.processes import Member
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 SESSION_TIMEOUT = 1.5
 """Seconds after which a group gives a silent member up."""
+
+FOLLOWED = {
+    ConsumerName.BET_WRITER: ConsumerName.EVENT_WRITER,
+    ConsumerName.BET_SCORER: ConsumerName.BET_WRITER,
+}
+"""Who never passes whom."""
 
 _AT_A_MOMENT = {Fault.CRASH, Fault.STATEMENT_FAILS, Fault.STALL}
 _AT_A_COMMIT = {
@@ -170,7 +176,10 @@ class Breaking:
             # Slices that nobody has read leave no trace: `verify` finds the bets, no consumer can.
             return
         simulation.log.truncate(what.topic, what.partition, end=end)
-        simulation.chronicle.losses.append(Loss(source, simulation.scheduler.now, end, beyond))
+        noticed_by = beyond | {
+            name for name in READERS[source.topic] if FOLLOWED.get(name) in beyond
+        }
+        simulation.chronicle.losses.append(Loss(source, simulation.scheduler.now, end, noticed_by))
         # A broker that lost its disk comes back without its groups: everybody joins again.
         for group in ConsumerName:
             for member in simulation.log.members(group):

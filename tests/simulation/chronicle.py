@@ -55,12 +55,13 @@ class Kept:
 
 @dataclass(slots=True)
 class Loss:
-    """A tail that was lost, and who had read beyond its beginning."""
+    """A tail that was lost, and who has to notice it: who had read beyond its beginning, and who
+    follows one that had."""
 
     source: LogPartition
     at: float
     end: int
-    beyond: set[ConsumerName]
+    noticed_by: set[ConsumerName]
 
 
 @dataclass(slots=True)

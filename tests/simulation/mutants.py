@@ -6,6 +6,7 @@ The faults are patched in from here; nothing in the product can switch them on.
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 from uuid import NAMESPACE_DNS, UUID, uuid5
@@ -16,15 +17,16 @@ from adapters.memory.events import MemoryEvents
 from domain import bet_scorer
 from domain.bet_scorer import BetScorer, SliceCutter
 from domain.bet_writer import BetWriter
-from domain.bets import Market
+from domain.bets import Bet, Market
 from domain.consumer import Consumer, Step
 from domain.evaluator import evaluate
-from domain.log import LogPartition
-from domain.messages import EventUpdated, Message
+from domain.log import Bounds, LogPartition, LogPosition
+from domain.messages import BetUpdated, EventCreated, EventUpdated, Message
 from domain.ports import Database, EventLock, UnitOfWork
 from domain.reading import Reader
-from domain.records import ConsumerName, EventVersion, MarketOfEvent, Position
+from domain.records import ConsumerName, EventVersion, MarketOfEvent, Position, RefusalReason
 from domain.rulings import Request
+from domain.verdicts import Publication, refusal_error
 
 Mutant = Callable[[], AbstractContextManager[None]]
 MUTANTS: dict[str, Mutant] = {}
@@ -263,6 +265,50 @@ def _last_version(versions: Sequence[EventVersion], *_: object) -> EventVersion 
 def judging_a_bet_by_the_events_state_now() -> None: ...
 
 
+# What clients are told
+
+
+def _granted_anyhow(kind: type[EventUpdated] | type[BetUpdated]) -> Any:
+    def granted(reason: RefusalReason, publication: Publication | None = None) -> Any:
+        message = None if publication is None else publication.message
+        if not isinstance(message, kind):
+            return refusal_error(reason, publication)
+        if isinstance(message, EventUpdated):
+            return message.event
+        position = LogPosition(UUID(int=0), 0, 0)
+        return Bet(placement=message.placement, position=position, event_version=1)
+
+    return granted
+
+
+@_mutant(patch("domain.verdicts.refusal_error", _granted_anyhow(EventUpdated)))
+def refused_update_answered_200() -> None: ...
+
+
+@_mutant(patch("domain.verdicts.refusal_error", _granted_anyhow(BetUpdated)))
+def refused_hand_over_answered_200() -> None: ...
+
+
+def _as_asked(_: UnitOfWork, messages: Sequence[EventCreated | EventUpdated]) -> Any:
+    return {message.id: message.event for message in messages}
+
+
+@_mutant(patch("domain.verdicts._event_verdicts", _as_asked))
+def unchanged_update_answered_as_a_new_version() -> None: ...
+
+
+@_mutant(patch("domain.requests._is_judged_until_kick_off", lambda *_: True))
+def retry_turned_away_before_the_first_is_judged() -> None: ...
+
+
+@_mutant(patch("domain.requests.FRESH_ENOUGH", timedelta.max))
+def mark_not_looked_at_when_a_bet_is_deleted() -> None: ...
+
+
+@_mutant(patch("domain.requests.LATELY", timedelta.max))
+def mark_not_looked_at_when_an_event_is_deleted() -> None: ...
+
+
 # Ids, locks and deletions
 
 
@@ -324,6 +370,16 @@ def _begin_anyhow(self: Reader, readers: Sequence[Position], bounds: Any) -> Non
 _begin = Reader._begin
 
 
+def _begin_at_its_own_end(self: Reader, readers: Sequence[Position], bounds: Bounds) -> None:
+    """Only the consumer's own position is held to the log's end."""
+    if readers[-1].next_offset <= bounds.end < readers[0].next_offset:
+        bounds_then = bounds._replace(end=readers[0].next_offset)
+        _begin(self, readers, bounds_then)
+        self._readings[readers[-1].source].end = bounds.end
+    else:
+        _begin(self, readers, bounds)
+
+
 @_mutant(
     patch.object(Reader, "_begin", _begin_anyhow),
     patch.object(Reader, "_see_end", lambda *_: None),
@@ -344,28 +400,39 @@ def _only_its_own(
 def log_not_compared_with_the_consumer_before() -> None: ...
 
 
+@_mutant(patch.object(Reader, "_begin", _begin_at_its_own_end))
+def log_end_not_compared_with_the_consumer_before() -> None: ...
+
+
 FOUND_BY = {
-    "version guard dropped": 24,
-    "net difference instead of the union": 173,
-    "comparing with stored states": 173,
-    "refused update scored": 65,
+    "version guard dropped": 7,
+    "net difference instead of the union": 92,
+    "comparing with stored states": 40,
+    "refused update scored": 24,
     "slice boundary lost": 2,
-    "offset committed before output acknowledged": 33,
+    "offset committed before output acknowledged": 8,
     "position outside the transaction": 21,
     "redelivery not skipped": 2,
-    "scorer starting at its committed offset": 27,
-    "no waiting for the bet writer": 0,
-    "no waiting for the event writer": 0,
+    "scorer starting at its committed offset": 7,
+    "no waiting for the bet writer": 13,
+    "no waiting for the event writer": 13,
     "waiting only for a records predecessors": 0,
-    "judging a bet by the events state now": 0,
-    "key without the event in it": 64,
+    "judging a bet by the events state now": 5,
+    "refused update answered 200": 40,
+    "refused hand over answered 200": 120,
+    "unchanged update answered as a new version": 18,
+    "retry turned away before the first is judged": 64,
+    "mark not looked at when a bet is deleted": 112,
+    "mark not looked at when an event is deleted": 49,
+    "key without the event in it": 6,
     "events lock left out at a delete": 1164,
-    "deletions ignored": 28,
+    "deletions ignored": 0,
     "refusals forgotten": 368,
     "log identity ignored": 48,
-    "records of an earlier log applied late": 704,
-    "outcomes lost with an earlier log": 79,
-    "lost tail not noticed": 27,
-    "log not compared with the consumer before": 203,
+    "records of an earlier log applied late": 1193,
+    "outcomes lost with an earlier log": 172,
+    "lost tail not noticed": 7,
+    "log not compared with the consumer before": 83,
+    "log end not compared with the consumer before": 83,
 }
 """The first seed that finds each of them, as `python -m tests.simulation --mutants` tells."""

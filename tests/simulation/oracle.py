@@ -250,9 +250,9 @@ class Oracle:
                 yield f"slices that differ under one id: {head!r}"
 
     def _losses(self) -> Iterator[str]:
-        """Whoever had read beyond the beginning of what was lost says so."""
+        """Whoever had read beyond the beginning of what was lost says so, and who follows."""
         for loss in self._chronicle.losses:
-            for name in loss.beyond:
+            for name in loss.noticed_by:
                 if (name, loss.source) not in self._lost:
                     yield f"{name} didn't notice the loss {loss}"
         known = {loss.source for loss in self._chronicle.losses} | self._chronicle.heads.keys()

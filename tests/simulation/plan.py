@@ -169,10 +169,10 @@ def draw(seed: int) -> Plan:
     troubled = random.random() < 0.4
     # A copy of a lost record in its very place would make the loss good.
     copies = not any(each.fault is Fault.LOSE_TAIL for each in breaks)
-    return Plan(
+    plan = Plan(
         seed=seed,
         clients=tuple(clients),
-        breaks=tuple(sorted(breaks, key=lambda each: each.at)),
+        breaks=_in_order(*breaks),
         members=random.choice((1, 2, 2, 2)),
         batch=random.choice((PARTITIONS, 4, 6, 50)),
         slices=random.choice((1, 2, 20)),
@@ -180,6 +180,61 @@ def draw(seed: int) -> Plan:
         unacknowledged=random.choice((0.0, 0.1)) if troubled else 0.0,
         given_up=random.choice((0.0, 0.1)) if troubled else 0.0,
     )
+    if random.random() < 0.08:
+        plan = _with_sore_losers(random, plan, random.randrange(events))
+    if random.random() < 0.08 and not any(each.fault in RARE for each in breaks):
+        plan = _with_regret(random, plan, events)
+    return plan
+
+
+def _with_sore_losers(random: Random, plan: Plan, event: int) -> Plan:
+    """Who withdraws his bets after a kick-off that no Event Writer reads for seconds."""
+    keys = (7, 8, 9)
+    early = [Ask(Deed.PLACE, event, random.expovariate(10), key=key, tries=3) for key in keys]
+    late = [Ask(Deed.WITHDRAW, event, random.uniform(0.2, 2), key=key) for key in keys]
+    late[0] = replace(late[0], pause=random.uniform(3, 6))
+    absence = _absence(
+        random, plan, ConsumerName.EVENT_WRITER, at=random.uniform(0.5, 3), lasts=(3.0, 6.5)
+    )
+    pause = random.uniform(0.1, 1)
+    early[0] = replace(early[0], pause=pause)
+    return replace(
+        plan, clients=(*plan.clients, (*early, *late)), breaks=_in_order(*plan.breaks, *absence)
+    )
+
+
+def _with_regret(random: Random, plan: Plan, event: int) -> Plan:
+    """Who deletes an event on which bets were accepted, when the database has forgotten them and
+    no Bet Writer is there to remind it."""
+    restored_at = random.uniform(11.2, 11.8)
+    host = (
+        Ask(Deed.CREATE, event, random.expovariate(20), tries=3),
+        Ask(Deed.PLACE, event, random.uniform(1.5, 4), tries=3),
+    )
+    delete = Ask(Deed.DELETE_EVENT, event, random.uniform(0.05, 0.4))
+    regret = (replace(delete, pause=restored_at), *(delete,) * 8)
+    breaks = (
+        Break(Fault.BACKUP, at=random.uniform(0.4, 1.2)),
+        Break(Fault.RESTORE, at=restored_at),
+        *_absence(random, plan, ConsumerName.BET_WRITER, at=restored_at - 0.3, lasts=(0.5, 2.0)),
+    )
+    return replace(
+        plan, clients=(*plan.clients, host, regret), breaks=_in_order(*plan.breaks, *breaks)
+    )
+
+
+def _absence(
+    random: Random, plan: Plan, consumer: ConsumerName, *, at: float, lasts: tuple[float, float]
+) -> tuple[Break, ...]:
+    """All members of a group stand still."""
+    return tuple(
+        Break(Fault.STALL, at=at, consumer=consumer, member=number, lasts=random.uniform(*lasts))
+        for number in range(plan.members)
+    )
+
+
+def _in_order(*breaks: Break) -> tuple[Break, ...]:
+    return tuple(sorted(breaks, key=lambda each: each.at))
 
 
 def _company(random: Random, event: int) -> tuple[Ask, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -206,6 +207,9 @@ class Client:
         self._simulation = simulation
         self._asks = asks
         self.task = Task(simulation.scheduler, f"client-{number}", self._run)
+        random = Random(f"{simulation.plan.seed} client {number}")
+        self._slowness = random.choice((1.0, 1.0, 1.0, 10.0))
+        """Of its server: much may happen between two statements of a request."""
 
     def _run(self) -> None:
         for ask in self._asks:
@@ -223,12 +227,15 @@ class Client:
         entry, server, submit = request
         self.generation = server.generation
         simulation.chronicle.entries.append(entry)
+        self.task.slowness = self._slowness
         try:
             submit()
         except RuleBroken as broken:
             entry.outcome, entry.reason = Outcome.TURNED_AWAY, broken.code
         except (DatabaseUnavailable, BusUnavailable, ServerDied, TouchlineError) as error:
             entry.outcome, entry.reason = Outcome.UNKNOWN, type(error).__name__
+        finally:
+            self.task.slowness = 1.0
         entry.answered_at = simulation.scheduler.now
         simulation.say(f"client-{self.number} {entry.deed} {entry.outcome} {entry.reason or ''}")
         return entry

@@ -232,7 +232,7 @@ class Simulation:
         busy += [
             f"{name} has not noticed a loss"
             for loss in self.chronicle.losses
-            for name in loss.beyond
+            for name in loss.noticed_by
             if (name, loss.source) not in lost
         ]
         busy += [f"{m.name}: {m.trouble}" for m in self.members if m.trouble is not None]

@@ -136,6 +136,20 @@ def test_a_log_that_ends_below_the_position_is_lost(bench: Bench) -> None:
     assert lost_at(bench, handler) == "the log ends at 2, below position 3 of event-writer"
 
 
+def test_a_log_that_ends_below_the_position_of_the_consumer_before_is_lost(bench: Bench) -> None:
+    """What this one has read is all there; but it would wait for ever, and say nothing."""
+    handler = Noting(behind=BET_WRITER)
+    bench.append(a_message(), a_message(), a_message())
+    bench.stand(BET_WRITER, 1)
+    first = bench.member(handler)
+    work(first)
+    first.close()
+    bench.stand(BET_WRITER, 3)
+    bench.log.truncate(EVENTS_TAXONOMY, 0, end=2)
+    assert lost_at(bench, handler) == "the log ends at 2, below position 3 of bet-writer"
+    assert handler.offsets == [0]
+
+
 def test_a_log_that_starts_above_the_position_is_lost(bench: Bench) -> None:
     handler = read_before(bench)
     bench.append(a_message(), a_message())
