@@ -7,7 +7,7 @@ is left to do.
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from adapters.cloudevents import CloudEventsCodec
@@ -63,12 +63,16 @@ class World:
         self._seconds = 0.0
         self._numbers = count(1)
         self.log = MemoryLog(new_id=self.new_id)
-        self.database = MemoryDatabase(now=self.now)
+        self.database = self.new_database()
         self.bus = MemoryBus(self.log)
         self.codec = CloudEventsCodec()
         self.consumers: dict[ConsumerName, list[Consumer]] = {
             name: [self.consumer(name) for _ in range(members)] for name in ConsumerName
         }
+
+    def new_database(self) -> Any:
+        """A Database; this one can also be taken back to what it was."""
+        return MemoryDatabase(now=self.now)
 
     # Time and ids
 
