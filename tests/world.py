@@ -7,7 +7,7 @@ is left to do.
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from adapters.cloudevents import CloudEventsCodec
@@ -70,7 +70,7 @@ class World:
             name: [self.consumer(name) for _ in range(members)] for name in ConsumerName
         }
 
-    def new_database(self) -> Any:
+    def new_database(self) -> MemoryDatabase:
         """A Database; this one can also be taken back to what it was."""
         return MemoryDatabase(now=self.now)
 

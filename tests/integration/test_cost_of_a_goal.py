@@ -3,11 +3,13 @@ are for `make bench`; that they grow as they should is known by this."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import event
 
+from adapters.memory.database import MemoryDatabase
 from adapters.postgres.database import PostgresDatabase
 from adapters.postgres.migrate import migrate
 from domain.bet_scorer import PAGE
@@ -45,46 +47,41 @@ class WorldOnPostgres(World):
         self._url = url
         super().__init__()
 
-    def new_database(self) -> PostgresDatabase:
-        database = PostgresDatabase(self._url)
-        migrate(database.engine)
-        return database
+    def new_database(self) -> MemoryDatabase:
+        self.postgres = PostgresDatabase(self._url)
+        migrate(self.postgres.engine)
+        return cast("MemoryDatabase", self.postgres)  # nobody takes it back here
 
 
 @pytest.fixture
-def world(fresh_database: str) -> Iterator[World]:
+def world(fresh_database: str) -> Iterator[WorldOnPostgres]:
     world = WorldOnPostgres(fresh_database)
     yield world
-    world.database.close()
+    world.postgres.close()
 
 
 @pytest.fixture
-def counted(world: World) -> list[str]:
+def counted(world: WorldOnPostgres) -> list[str]:
     """Every statement that PostgreSQL was sent, as it comes."""
     statements: list[str] = []
 
-    @event.listens_for(engine_of(world), "before_cursor_execute")
+    @event.listens_for(world.postgres.engine, "before_cursor_execute")
     def _note(_: object, __: object, statement: str, *___: object) -> None:
         statements.append(statement)
 
     return statements
 
 
-def engine_of(world: World) -> Engine:
-    engine: Engine = world.database.engine
-    return engine
-
-
-def an_event(world: World, bets: int) -> UUID:
+def an_event(world: WorldOnPostgres, bets: int) -> UUID:
     """One with a third of the bets on each market, kicked off and settled."""
     event_id = world.create().id
-    with engine_of(world).begin() as connection:
+    with world.postgres.engine.begin() as connection:
         connection.exec_driver_sql(FILL, {"bets": bets, "event": str(event_id)})
     world.update(event_id, KICK_OFF)
     return event_id
 
 
-def cost(world: World, counted: list[str], event_id: UUID, patch: EventPatch) -> Cost:
+def cost(world: WorldOnPostgres, counted: list[str], event_id: UUID, patch: EventPatch) -> Cost:
     """Of one update: each consumer works alone until nothing is left for it."""
     world.submit(world.updating(event_id, patch))
     told = len(list(world.bus.read(BETS_STATE)))
@@ -101,7 +98,7 @@ def per(pieces: int, size: int) -> int:
     return -(-pieces // size)
 
 
-def test_a_goal_costs_what_it_moves(world: World, counted: list[str]) -> None:
+def test_a_goal_costs_what_it_moves(world: WorldOnPostgres, counted: list[str]) -> None:
     """A record for each slice; a query for each page; a transaction for each twenty slices."""
     costs = {}
     for bets in (30, 3_000, 30_000, 90_000):
@@ -121,7 +118,9 @@ def test_a_goal_costs_what_it_moves(world: World, counted: list[str]) -> None:
         )
 
 
-def test_a_goal_that_moves_nobody_costs_nothing_more(world: World, counted: list[str]) -> None:
+def test_a_goal_that_moves_nobody_costs_nothing_more(
+    world: WorldOnPostgres, counted: list[str]
+) -> None:
     costs = []
     for bets in (0, 30_000):
         event_id = an_event(world, bets)
@@ -134,7 +133,7 @@ def test_a_goal_that_moves_nobody_costs_nothing_more(world: World, counted: list
 
 
 def test_placing_many_bets_costs_no_more_statements_than_placing_one(
-    world: World, counted: list[str]
+    world: WorldOnPostgres, counted: list[str]
 ) -> None:
     found = []
     for bets in (1, 500):
