@@ -75,18 +75,21 @@ def verdicts(
 ) -> Mapping[UUID, Verdict]:
     """By message id what became of these requests, once their judge's position has passed them.
     One that left no trace is left out: it was a dead letter; or it lies in another log than the
-    one that the position is of, and its place says nothing of whether it was judged."""
+    one that the position is of, and its place says nothing of whether it was judged.
+
+    What was applied is never answered as refused: a record may lie in the log twice, and the second
+    one meet what came in between."""
     refusals = uow.refusals.of_messages([p.message.id for p, _ in published])
-    found: dict[UUID, Verdict] = {
+    messages = [p.message for p, _ in published]
+    events = [m for m in messages if isinstance(m, EventCreated | EventUpdated)]
+    found: dict[UUID, Verdict] = {**_applied(uow, events)}
+    found |= {
         p.message.id: refusal_error(refusals[p.message.id].reason, p)
         for p, _ in published
-        if p.message.id in refusals
+        if p.message.id in refusals and p.message.id not in found
     }
-    rest = [(p, placed) for p, placed in published if p.message.id not in refusals]
-    messages = [p.message for p, _ in rest]
-    found |= _event_verdicts(
-        uow, [m for m in messages if isinstance(m, EventCreated | EventUpdated)]
-    )
+    found |= _unchanged(uow, [message for message in events if message.id not in found])
+    rest = [(p, placed) for p, placed in published if p.message.id not in found]
     found |= _bet_verdicts(
         uow,
         [
@@ -99,10 +102,10 @@ def verdicts(
     return found
 
 
-def _event_verdicts(
+def _applied(
     uow: UnitOfWork, messages: Sequence[EventCreated | EventUpdated]
 ) -> Mapping[UUID, Event]:
-    """Applied: the event as the message made it. Unchanged: the event as it now is."""
+    """Each event as its message made it."""
     if not messages:
         return {}
     ranges: dict[UUID, tuple[int, int]] = {}
@@ -111,10 +114,16 @@ def _event_verdicts(
         first, last = ranges.get(message.event.id, (version, version))
         ranges[message.event.id] = (min(first, version), max(last, version))
     applied = {v.message_id for vs in uow.event_versions.between(ranges).values() for v in vs}
-    found = {m.id: m.event for m in messages if m.id in applied}
-    unchanged = [message for message in messages if message.id not in applied]
-    stored = uow.events.among({message.event.id for message in unchanged}) if unchanged else {}
-    for message in unchanged:
+    return {m.id: m.event for m in messages if m.id in applied}
+
+
+def _unchanged(
+    uow: UnitOfWork, messages: Sequence[EventCreated | EventUpdated]
+) -> Mapping[UUID, Event]:
+    """The events that were so before: as they are now."""
+    stored = uow.events.among({message.event.id for message in messages}) if messages else {}
+    found = {}
+    for message in messages:
         now = stored.get(message.event.id)
         if now is not None and (
             isinstance(message, EventCreated) or now.event.same_content(message.event)

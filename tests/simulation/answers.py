@@ -253,7 +253,7 @@ class Answers:
         if not self._chronicle.restored_to:
             return False
         deleted = {entry.event, entry.bet} & self._tables.deletions.keys()
-        return bool(deleted) or entry.reason in {"event-not-found", "bet-deleted"}
+        return bool(deleted) or entry.reason in {"event-not-found", "event-deleted", "bet-deleted"}
 
 
 def _content(event: Event) -> dict[str, object]:

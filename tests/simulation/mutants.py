@@ -293,7 +293,7 @@ def _as_asked(_: UnitOfWork, messages: Sequence[EventCreated | EventUpdated]) ->
     return {message.id: message.event for message in messages}
 
 
-@_mutant(patch("domain.verdicts._event_verdicts", _as_asked))
+@_mutant(patch("domain.verdicts._unchanged", _as_asked))
 def unchanged_update_answered_as_a_new_version() -> None: ...
 
 

@@ -186,6 +186,12 @@ def test_a_refused_request_is_answered_with_the_reason() -> None:
         assert isinstance(found[lost.id], VersionMismatch)
 
 
+def test_what_was_applied_is_not_refused_because_it_lies_in_the_log_twice() -> None:
+    refusal = replace(a_refusal(RENAMED, RefusalReason.EVENT_CONFLICT), offset=21)
+    with a_database(a_match, lambda uow: uow.refusals.add([refusal])).transaction() as uow:
+        assert told(uow, RENAMED) == [RENAMED.event]
+
+
 # Bets
 
 
