@@ -19,6 +19,7 @@ from domain.errors import (
 )
 from domain.events import Event
 from domain.history import version_at
+from domain.identity import origin_of
 from domain.log import Placed
 from domain.messages import BetPlaced, BetUpdated, EventCreated, EventUpdated, TaxonomyMessage
 from domain.ports import UnitOfWork
@@ -125,9 +126,13 @@ def _unchanged(
     found = {}
     for message in messages:
         now = stored.get(message.event.id)
-        if now is not None and (
-            isinstance(message, EventCreated) or now.event.same_content(message.event)
-        ):
+        if now is None:
+            continue
+        if isinstance(message, EventCreated):
+            same = now.origin == origin_of(message.event)
+        else:
+            same = now.event.same_content(message.event)
+        if same:
             found[message.id] = now.event
     return found
 
@@ -144,7 +149,7 @@ def _bet_verdicts(
     found = {}
     for message, placed in messages:
         bet = standing.get(message.placement.id)
-        if bet is None:
+        if bet is None or bet.placement.market is not message.placement.market:
             continue
         if isinstance(message, BetUpdated):
             if bet.placement.user_id == message.placement.user_id:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.bets import Bet, BetState
+from domain.bets import Bet, BetState, Market
 from domain.errors import (
     BetDeleted,
     BetNotFound,
@@ -253,6 +253,20 @@ def test_a_hand_over_that_left_no_trace_has_no_verdict() -> None:
     one: that it was not refused says nothing then."""
     with a_database(a_match, with_bet).transaction() as uow:
         assert told(uow, handed_over(a_placement(user_id="bob"))) == [None]
+
+
+def test_a_lost_request_is_not_answered_with_what_its_key_was_used_for_since() -> None:
+    """It lay in a log that is gone. Another one with its key came after it, with other content."""
+    same: list[TaxonomyMessage] = [
+        replace(CREATION, id=an_id(8)),
+        placed(a_placement(), message_id=an_id(8)),
+    ]
+    creation = created(an_event(team_1="Brazil"), message_id=an_id(8))
+    other = placed(a_placement(market=Market.TEAM_2), message_id=an_id(8))
+    assert other.placement.market is not AS_IT_IS.placement.market
+    with a_database(a_match, with_bet).transaction() as uow:
+        assert [told(uow, each, partition=1) for each in same] == [[KICK_OFF.event], [AS_IT_IS]]
+        assert [told(uow, each, partition=1) for each in (creation, other)] == [[None], [None]]
 
 
 def test_bets_and_events_are_looked_up_together() -> None:
