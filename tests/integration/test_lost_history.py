@@ -60,6 +60,8 @@ def test_a_tail_that_was_lost(site: Site, tmp_path: Path) -> None:
     shutil.copytree(site.broker.data, backup)
     site.broker.start()
     eventually(lambda: site.system.client.patch(event, state="active").status_code == 200)
+    # Who had not read the kick-off yet would miss nothing.
+    eventually(lambda: have_read_the_same(site))
     for name in MEMBERS:
         assert site.system.stop_one(name) == 0
     site.broker.stop()
@@ -77,6 +79,16 @@ def read_by_all(site: Site) -> dict[int, int]:
             (EVENTS_TAXONOMY,),
         )
         return dict(cursor.fetchall())
+
+
+def have_read_the_same(site: Site) -> bool:
+    """Whether all consumers stand at one place of each partition of events.taxonomy."""
+    with site.postgres.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(DISTINCT next_offset) FROM positions WHERE topic = %s GROUP BY partition",
+            (EVENTS_TAXONOMY,),
+        )
+        return {places for (places,) in cursor.fetchall()} == {1}
 
 
 def remove_records(site: Site, before: Mapping[int, int]) -> None:
