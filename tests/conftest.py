@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 
 import pytest
@@ -19,3 +20,8 @@ def pytest_configure(config: pytest.Config) -> None:
         root = tempfile.mkdtemp(prefix="touchline-tests-")
         os.environ[_TEMPORARY_ROOT] = root
         config.add_cleanup(lambda: shutil.rmtree(root, ignore_errors=True))
+
+
+# As at a terminal: who is started in the background, and whoever he starts, has Ctrl-C ignored.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
