@@ -1,6 +1,7 @@
 """Measures Touchline beside a ceiling and a naive way, all in one run: `make bench`.
 
-Each row is described in docs/performance.md. `--quick` takes small sizes, to see that all runs.
+Each row says what it measures, beside what, and what is aimed at. `--quick` takes small sizes, to
+see that all runs.
 """
 
 import argparse
