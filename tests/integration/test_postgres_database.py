@@ -62,18 +62,19 @@ class TestPostgresDatabase(DatabaseContract):
             ).scalar_one()
         return int(count)
 
+    def test_only_what_was_committed_lazily_does_not_wait_for_the_disk(
+        self, contract_url: str
+    ) -> None:
+        database = PostgresDatabase(contract_url, pool_size=1)
+        settings: list[str] = []
 
-def test_only_what_was_committed_lazily_does_not_wait_for_the_disk(contract_url: str) -> None:
-    database = PostgresDatabase(contract_url, pool_size=1)
-    settings: list[str] = []
+        @event.listens_for(database.engine, "commit")
+        def _note(connection: Connection) -> None:
+            settings.append(connection.exec_driver_sql("SHOW synchronous_commit").scalar_one())
 
-    @event.listens_for(database.engine, "commit")
-    def _note(connection: Connection) -> None:
-        settings.append(connection.exec_driver_sql("SHOW synchronous_commit").scalar_one())
-
-    for lazily in (False, True, False):
-        with database.transaction() as uow:
-            uow.deletions.add(uuid4())
-            uow.commit(lazily=lazily)
-    database.close()
-    assert settings == ["on", "off", "on"]
+        for lazily in (False, True, False):
+            with database.transaction() as uow:
+                uow.deletions.add(uuid4())
+                uow.commit(lazily=lazily)
+        database.close()
+        assert settings == ["on", "off", "on"]

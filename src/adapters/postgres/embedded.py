@@ -6,10 +6,12 @@ is told by file locks, which a killed process can't leave behind.
 
 import fcntl
 import shutil
+import signal
 import subprocess
 import threading
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TextIO
@@ -28,7 +30,10 @@ WATCH_INTERVAL = 0.5
 """Seconds between two looks whether the server is alive."""
 
 STOP_TIMEOUT = 5.0
-"""Seconds in which a server that was just starting must have come so far that it can be stopped."""
+"""Seconds that a server gets to shut down; then it goes on doing so by itself."""
+
+APPEAR_SECONDS = 2.0
+"""Seconds in which a server whose start was interrupted says that it is there."""
 
 START_TIMEOUT = 120.0
 """Seconds; a server that was killed first recovers what it had acknowledged."""
@@ -94,9 +99,8 @@ class EmbeddedPostgres:
         except BlockingIOError:
             pass
         else:
-            # Interrupted in its start, the library doesn't know the server that it has started.
-            if self._server is not None and self._starts(self._server, STOP_TIMEOUT):
-                self._server.stop()
+            if self._server is not None:
+                _shut_down(self._folder / "postmaster.pid", wait_for_it=self._watcher is None)
         self._users.close()
         self._users = None
 
@@ -125,6 +129,28 @@ class EmbeddedPostgres:
             process = server.get_postmaster_info().process
             if process is None or not _is_alive(process):
                 self._has_started(server)
+
+
+def _shut_down(pid_file: Path, *, wait_for_it: bool) -> None:
+    """Fast, by the postmaster's own signal. The library's way waits for a lock that all its users
+    on a machine share, and doesn't know a server in whose start it was interrupted: of such a one
+    even the file may still be to come."""
+    deadline = time.monotonic() + (APPEAR_SECONDS if wait_for_it else 0)
+    while (postmaster := _postmaster(pid_file)) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if postmaster is not None:
+        with suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+            postmaster.send_signal(signal.SIGINT)
+            postmaster.wait(STOP_TIMEOUT)
+
+
+def _postmaster(pid_file: Path) -> psutil.Process | None:
+    """The running server that the file names."""
+    try:
+        process = psutil.Process(int(pid_file.read_text().split()[0]))
+        return process if process.name() == "postgres" and _is_alive(process) else None
+    except (FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
+        return None
 
 
 def _is_alive(process: psutil.Process) -> bool:
