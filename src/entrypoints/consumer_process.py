@@ -38,7 +38,7 @@ def run_consumer(
 
 def _collect_garbage_seldom() -> None:
     """Batches are many objects that wait for a moment, and none of them is in a circle: to look at
-    all of them again and again is a sixth of a consumer's work."""
+    all of them again and again is work for nothing."""
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
 
