@@ -136,7 +136,9 @@ def test_a_scorer_that_had_told(site: Site) -> None:
     sleep(LONG_ENOUGH)
     wake(site, scorer)
     client.becomes(event, team_1={"losing": 1}, draw={"losing": 1}, team_2={"winning": 1})
-    assert versions_told(site, event, "team_1") == [2, 3, 3, 4]
+    # While the members share the work anew, 0-1 may be told twice; 1-0 after it is told never.
+    assert versions_told(site, event, "team_1")[:4] == [2, 3, 3, 4]
+    assert set(versions_told(site, event, "team_1")[4:]) <= {4}
 
 
 def is_passed_by(site: Site, consumer: str, event: str) -> bool:
