@@ -3,6 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.run
 DEV_STAMP := $(VENV)/.dev
+BENCH_STAMP := $(VENV)/.bench
 
 # A lock names everything. Without --no-deps pip asks for an extra's newest version, and finds no hash.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
@@ -28,6 +29,10 @@ $(DEV_STAMP): $(RUN_STAMP) requirements-dev.lock
 	$(INSTALL) -r requirements-dev.lock
 	@touch $@
 
+$(BENCH_STAMP): $(DEV_STAMP) requirements-bench.lock
+	$(INSTALL) -r requirements-bench.lock
+	@touch $@
+
 run: $(RUN_STAMP)  ## everything in one go on the embedded default, with the demo match
 	@$(BIN)/touchline up --demo
 
@@ -50,7 +55,7 @@ test: check $(DEV_STAMP)  ## everything, on real Kafka and PostgreSQL
 test-long: test  ## the long runs too
 	$(BIN)/python -m pytest -m long tests/integration
 
-bench: $(DEV_STAMP)  ## measure it beside a ceiling and a naive way: BENCH="goal latency" takes some
+bench: $(BENCH_STAMP)  ## measure it beside a ceiling and a naive way: BENCH="goal latency" takes some
 	$(BIN)/python -m benchmarks $(BENCH)
 
 SEEDS ?= 10000
@@ -63,6 +68,7 @@ lock: $(DEV_STAMP)  ## newest versions within the ranges into the lock files
 	$(BIN)/python -m pip install --quiet uv
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) --extra dev pyproject.toml -o requirements-dev.lock
+	$(COMPILE) --extra dev --extra bench pyproject.toml -o requirements-bench.lock
 
 clean:  ## remove what was installed; data in .touchline stays
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import backlog, goal, latency, placing, starting
+from benchmarks.plot import draw_growth
 from benchmarks.report import Row, save, table
 from benchmarks.site import running_site
 from tests.setup import main as set_up
@@ -30,6 +31,7 @@ def main() -> int:
         rows.append(row)
     rows.sort(key=lambda row: int(row.row))
     save(rows, chosen.out)
+    draw_growth(rows, chosen.out / "growth.svg")
     print(table(rows))
     return int(any(row.met is False for row in rows))
 

@@ -145,7 +145,14 @@ def _rows(
             ratio=f"{ours / ceiling:.2f}; {ours / naive:,.0f} x naive",
             aim=f"≥ {AIM}; ≥ {AIM_NAIVE:.0f} x naive" if is_aim else "stated",
             met=ours / ceiling >= AIM and ours / naive >= AIM_NAIVE if is_aim else None,
-            figures={"bets": goal.bets, "ours": ours, "ceiling": ceiling, "naive": naive},
+            figures={
+                "bets": goal.bets,
+                "ours": ours,
+                "ceiling": ceiling,
+                "naive": naive,
+                "seconds": goal.ours,
+                "ceiling seconds": goal.ceiling,
+            },
         )
     first, last = goals[0], goals[-1]
     growth = last.unmoved / first.unmoved

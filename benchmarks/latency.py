@@ -82,7 +82,7 @@ def measure_beside(site: Site, *, bets: int, events: int, alone_p50: float) -> R
     """Row 8: small events in the partition of one with very many bets, while that is scored."""
     hot, written = _live_event(site, bets)
     partition = partition_of(hot.encode(), PARTITIONS)
-    small = []
+    small: list[str] = []
     while len(small) < events:
         event_id = site.event()
         if partition_of(event_id.encode(), PARTITIONS) == partition:

@@ -6,7 +6,7 @@ import time
 from uuid import uuid4
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from sqlalchemy import Text, Uuid, create_engine, select
+from sqlalchemy import Engine, Text, Uuid, create_engine, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from benchmarks.site import Site
@@ -48,7 +48,7 @@ def measure(site: Site, bets: int) -> float:
     return bets / seconds
 
 
-def _consume(engine: object, bootstrap: str, event_id: str) -> float:
+def _consume(engine: Engine, bootstrap: str, event_id: str) -> float:
     """From the record of the goal until the last bet is committed."""
     producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all")
     place = TopicPartition(TOPICS[0], 0)
@@ -76,7 +76,7 @@ def _consume(engine: object, bootstrap: str, event_id: str) -> float:
     return seconds
 
 
-def _rescore(engine: object, producer: object, event_id: str) -> float:
+def _rescore(engine: Engine, producer: KafkaProducer | None, event_id: str) -> float:
     began = time.monotonic()
     with Session(engine) as session:
         for bet in session.scalars(select(_Bet).where(_Bet.event_id == event_id)).all():

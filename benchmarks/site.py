@@ -159,7 +159,7 @@ def _running_touchline(
 
 def connect(url: str) -> "psycopg2.extensions.connection":
     """A connection in autocommit mode."""
-    psycopg2.extras.register_uuid()
+    psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     connection = psycopg2.connect(plain)
     connection.autocommit = True
