@@ -143,6 +143,7 @@ def settled_bets(client: Client, event: Json) -> list[dict[str, Any]] | None:
     return bets if all(bet["state"] == wanted[bet["market"]] for bet in bets) else None
 
 
+@pytest.mark.long
 class TestUp(AllAtOnce):
     """`touchline up`: everything in one process on the PostgreSQL log."""
 

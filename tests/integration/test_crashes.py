@@ -24,7 +24,11 @@ def postmaster(up: Up) -> int:
     return int((up.folder / "data" / "postgres" / "postmaster.pid").read_text().split()[0])
 
 
-@pytest.mark.parametrize("victims", [["up"], ["postgres"], ["up", "postgres"]], ids="+".join)
+@pytest.mark.parametrize(
+    "victims",
+    [["up"], pytest.param(["postgres"], marks=pytest.mark.long), ["up", "postgres"]],
+    ids="+".join,
+)
 def test_up_is_killed(up: Up, victims: list[str]) -> None:
     promises = Promises(up.client)
     with promises.kept_busy():
@@ -39,6 +43,7 @@ def test_up_is_killed(up: Up, victims: list[str]) -> None:
     promises.check(up)
 
 
+@pytest.mark.long
 class TestOnThePostgresLog:
     """Processes that share the embedded PostgreSQL."""
 

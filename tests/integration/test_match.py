@@ -20,6 +20,7 @@ class TestUp(MatchContract, LogContract):
             yield system
 
 
+@pytest.mark.long
 class TestProcessesOnThePostgresLog(MatchContract, LogContract):
     """Processes that share the embedded PostgreSQL."""
 

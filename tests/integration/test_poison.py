@@ -236,6 +236,7 @@ class SystemPoison:
         assert shown["headers"] == [{"name": "ü", "text": None, "base64": "/w=="}]
 
 
+@pytest.mark.long
 class TestProcessesOnThePostgresLog(SystemPoison):
     """Processes that share the embedded PostgreSQL."""
 

@@ -47,7 +47,7 @@ def test_all_connections_are_reset(site: Site, promises: Promises, to: str) -> N
         promises.after(5)
 
 
-@BOTH
+@pytest.mark.parametrize("to", ["kafka", pytest.param("postgres", marks=pytest.mark.long)])
 def test_a_slow_network(site: Site, promises: Promises, to: str) -> None:
     site.links[to].delay(SLOW)
     promises.after(5)

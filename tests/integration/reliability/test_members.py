@@ -43,7 +43,7 @@ def test_groups_grow_and_shrink(site: Site, promises: Promises) -> None:
         promises.after(10)
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_zombies(site: Site, promises: Promises, rank: int) -> None:
     system = site.system
     has_members(site, 2)

@@ -14,12 +14,7 @@ from tests.integration.system import CONSUMERS, eventually
 
 NOBODY = "nobody"
 EACH = ([EVENTS_TAXONOMY], [BETS_STATE], list(TOPICS))
-SHORT = {
-    (NOBODY, EVENTS_TAXONOMY),
-    (NOBODY, BETS_STATE),
-    ("bet-scorer", EVENTS_TAXONOMY),
-    ("bet-writer", BETS_STATE),
-}
+SHORT = {("bet-scorer", EVENTS_TAXONOMY), ("bet-writer", BETS_STATE)}
 """The other cases are long."""
 
 
