@@ -43,7 +43,7 @@ def assert_refused_in_time(promises: Promises, answer: httpx.Response) -> None:
     assert answer.elapsed.total_seconds() < promises.in_time
 
 
-@pytest.mark.parametrize("how", ["frozen", "killed"])
+@pytest.mark.parametrize("how", [pytest.param("frozen", marks=pytest.mark.long), "killed"])
 def test_kafka_is_away(site: Site, promises: Promises, how: str) -> None:
     client = site.system.client
     event = client.event()["id"]

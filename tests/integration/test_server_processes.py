@@ -48,7 +48,7 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.mark.usefixtures("writers")
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_workers(
     environment: dict[str, str],
     kafka: KafkaBroker,

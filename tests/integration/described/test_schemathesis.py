@@ -179,7 +179,7 @@ def test_the_server_keeps_its_document(
 ) -> None:
     """Every answer is a documented one; each success of each operation is met, and each problem."""
     url = {"events": client.events_url, "bets": client.bets_url}[api]
-    check(url, tmp_path, events, examples=50)
+    check(url, tmp_path, events, examples=30)
 
 
 @pytest.mark.long
