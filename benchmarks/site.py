@@ -122,7 +122,7 @@ def running_site(*, bus: str = "kafka") -> Iterator[Site]:
     with TemporaryDirectory(prefix="touchline-bench-") as name:
         folder = Path(name)
         postgres = PostgresServer(folder / "postgres")
-        broker = KafkaBroker(folder / "broker") if bus == "kafka" else None
+        broker = KafkaBroker(folder / "broker", short_lived=False) if bus == "kafka" else None
         postgres.start()
         try:
             if broker is not None:

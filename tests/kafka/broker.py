@@ -22,9 +22,12 @@ START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
 _JVM_OPTIONS = (
-    *("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+    *("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC"),
     *("-Xshare:auto", "-Djava.awt.headless=true", "-Dlog4j2.level=WARN"),
 )
+
+_SHORT_LIVED = ("-XX:TieredStopAtLevel=1",)
+"""Compile quickly, not well: most tests are over before it pays."""
 
 _PROPERTIES = """\
 process.roles=broker,controller
@@ -55,9 +58,13 @@ share.coordinator.state.topic.min.isr=1
 class KafkaBroker:
     """A broker that is also its own controller (KRaft)."""
 
-    def __init__(self, directory: Path, *, advertised_port: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, advertised_port: int | None = None, short_lived: bool = True
+    ) -> None:
         """Everything it writes goes below `directory`. Clients reach it at `advertised_port`, if
-        one is given: whoever listens there passes on what they say."""
+        one is given: whoever listens there passes on what they say. One that is not `short_lived`
+        is slower at first, and faster then, as in production."""
+        self._jvm_options = _SHORT_LIVED if short_lived else ()
         self._directory = directory
         self._data = directory / "data"
         self._log = directory / "broker.log"
@@ -103,7 +110,7 @@ class KafkaBroker:
         if not self._data.exists():
             self._format()
         with self._log.open("ab") as log:
-            command = _java("kafka.Kafka", str(self._properties))
+            command = _java(*self._jvm_options, "kafka.Kafka", str(self._properties))
             if setpriv := shutil.which("setpriv"):
                 command = [setpriv, "--pdeathsig", "SIGKILL", *command]
             self._process = subprocess.Popen(
@@ -140,6 +147,7 @@ class KafkaBroker:
 
     def _format(self) -> None:
         command = _java(
+            *_SHORT_LIVED,
             *("kafka.tools.StorageTool", "format"),
             *(f"--cluster-id={self._cluster_id}", "--config", str(self._properties)),
         )
