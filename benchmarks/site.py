@@ -99,7 +99,9 @@ class Site:
 
     def next_notice(self) -> None:
         """Until positions move, or half a second."""
-        select.select([self.connection], [], [], 0.5)
+        # One that came with the answer to a query lies there already.
+        if not self.connection.notifies:
+            select.select([self.connection], [], [], 0.5)
         self.connection.poll()
         self.connection.notifies.clear()
 

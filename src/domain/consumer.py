@@ -25,7 +25,7 @@ from domain.records import (
     Tally,
 )
 from domain.recreation import superseded
-from domain.rulings import Decoded, Handler, Lane, Request, Ruling, place_in, runs_of
+from domain.rulings import Batch, Decoded, Handler, Lane, Request, Ruling, place_in
 
 MOST_UNACKNOWLEDGED = 100
 """Published records that may wait for their acknowledgement: bounds the memory."""
@@ -94,11 +94,11 @@ class Consumer:
         self._reader.read(idle=idle)
         yield Step.POLLED
         for lane in self.handler.lanes:
-            batch = list(self._reader.batch(lane))
+            batch = self._reader.batch(lane)
             if batch and (yield from self._work(batch, lane)):
                 return
 
-    def _work(self, batch: Sequence[Decoded], lane: Lane) -> Generator[Step, None, bool]:
+    def _work(self, batch: Batch, lane: Lane) -> Generator[Step, None, bool]:
         """Take a batch through outputs, decision, effect and position; tell whether any of it was
         taken, or all has to wait."""
         if self.handler.publishes:
@@ -123,18 +123,18 @@ class Consumer:
     def _admit(
         self,
         uow: UnitOfWork,
-        batch: Sequence[Decoded],
+        batch: Batch,
         read: Callable[[ConsumerName, Collection[LogPartition]], Mapping[LogPartition, Position]],
     ) -> "_Admitted":
         """Cut the batch to what lies between the stored position and the consumer before."""
-        sources = sorted(source for source, _ in runs_of(batch))
+        sources = sorted(batch)
         found = read(self.handler.name, sources)
         positions = {source: found.get(source) or self._origin(source) for source in sources}
         ahead = self._ahead(uow, sources)
         self._reader.compare(batch, [*positions.values(), *ahead.values()])
         past = superseded(uow, sources)
         admitted = _Admitted(positions)
-        for source, run in runs_of(batch):
+        for source, run in batch.items():
             reading = self._reader.get(source)
             if reading is None or reading.lost is not None:
                 continue
@@ -143,10 +143,14 @@ class Consumer:
                 continue
             done = place_in(run, positions[source].next_offset)
             reach = place_in(run, ahead[source].next_offset) if source in ahead else len(run)
-            admitted.taken += run[: max(done, reach)]
-            admitted.duplicates += run[:done]
-            admitted.fresh += run[done:reach]
-            reading.held |= max(done, reach) < len(run)
+            taken = max(done, reach)
+            if taken:
+                admitted.taken[source] = run[:taken]
+            if done:
+                admitted.duplicates[source] = done
+            if done < reach:
+                admitted.fresh[source] = run[done:reach]
+            reading.held |= taken < len(run)
         return admitted
 
     def _origin(self, source: LogPartition) -> Position:
@@ -183,12 +187,12 @@ class Consumer:
         refusals: list[Refusal] = []
         letters: list[DeadLetter] = []
         tallies = {
-            source: Counter(read=len(run), duplicate=len(run))
-            for source, run in runs_of(admitted.duplicates)
+            source: Counter(read=number, duplicate=number)
+            for source, number in admitted.duplicates.items()
         }
         last: dict[LogPartition, Record] = {}
         remaining = iter(rulings)
-        for source, run in runs_of(admitted.fresh):
+        for source, run in admitted.fresh.items():
             last[source] = run[-1].record
             tally = tallies.setdefault(source, Counter())
             tally["read"] += len(run)
@@ -223,15 +227,17 @@ class _Admitted:
     """The part of a batch that may be worked on now."""
 
     positions: Mapping[LogPartition, Position]
-    taken: list[Decoded] = field(default_factory=list)
-    fresh: list[Decoded] = field(default_factory=list)
-    duplicates: list[Decoded] = field(default_factory=list)
+    taken: dict[LogPartition, Sequence[Decoded]] = field(default_factory=dict)
+    fresh: dict[LogPartition, Sequence[Decoded]] = field(default_factory=dict)
+    duplicates: dict[LogPartition, int] = field(default_factory=dict)
+    """How many of them were done before."""
 
 
-def _requests(batch: Sequence[Decoded]) -> list[Request]:
+def _requests(batch: Batch) -> list[Request]:
     return [
         Request(record, message)
-        for record, message in batch
+        for run in batch.values()
+        for record, message in run
         if message is not Other.OTHER and not isinstance(message, MalformedRecord)
     ]
 

@@ -4,7 +4,7 @@ Each promise below is tested by the contract suites in tests/contracts, which ev
 All methods may raise Unavailable: nothing is known to have happened, a retry is safe.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
@@ -402,8 +402,8 @@ class UnitOfWork(Protocol):
 
 
 class Listener(Protocol):
-    """Wakes who waits for positions. Who has one waits again and again, if only for 0 seconds: what
-    nobody takes notice of piles up."""
+    """Wakes who waits for positions in the story. Who has one waits again and again, if only for 0
+    seconds: what nobody takes notice of piles up."""
 
     def wait(self, timeout: float) -> bool:
         """True when positions may have moved since the last call; False after `timeout` seconds."""
@@ -421,6 +421,8 @@ class Database(Protocol):
 
     def transaction(self) -> AbstractContextManager[UnitOfWork]: ...
 
-    def listen(self) -> Listener: ...
+    def listen(self, to: Iterable[ConsumerName] = ConsumerName) -> Listener:
+        """Wake when one of these consumers moves; others may wake it, too."""
+        ...
 
     def close(self) -> None: ...

@@ -19,7 +19,7 @@ from domain.messages import Message, Other
 from domain.ports import Codec, Database, Subscription, UnitOfWork
 from domain.records import NOTHING_READ, ConsumerName, Position, Tally
 from domain.recreation import register
-from domain.rulings import Decoded, Handler, Lane, place_in, runs_of
+from domain.rulings import Batch, Decoded, Handler, Lane, place_in
 
 LOOK_INTERVAL = 1.0
 """Seconds between two looks at the log's end."""
@@ -148,26 +148,28 @@ class Reader:
         for source in list(self._readings):
             self.restart(source)
 
-    def batch(self, lane: Lane) -> Iterator[Decoded]:
-        """The records that wait in a lane's buffers, up to its limit, partition by partition. Each
-        has its share, and what others leave of theirs: so one that is held stops no other."""
+    def batch(self, lane: Lane) -> Batch:
+        """The records that wait in a lane's buffers, up to its limit. Each partition has its share,
+        and what others leave of theirs: so one that is held stops no other."""
         waiting = [
             reading
             for reading in self._readings.values()
             if reading.source.topic == lane.topic and reading.lost is None
         ]
+        batch: dict[LogPartition, Sequence[Decoded]] = {}
         left = lane.most
         for rank, reading in enumerate(sorted(waiting, key=lambda r: (len(r.buffer), r.source))):
             reading.held = False
             taken = list(islice(reading.buffer, left // (len(waiting) - rank)))
             left -= len(taken)
-            yield from taken
+            if taken:
+                batch[reading.source] = taken
+        return batch
 
-    def compare(self, batch: Sequence[Decoded], readers: Collection[Position]) -> None:
+    def compare(self, batch: Batch, readers: Collection[Position]) -> None:
         """See that this consumer, and the one before it, have read the same records."""
-        runs = dict(runs_of(batch))
         for reader in readers:
-            run, reading = runs.get(reader.source, ()), self._readings.get(reader.source)
+            run, reading = batch.get(reader.source, ()), self._readings.get(reader.source)
             last = place_in(run, reader.next_offset) - 1
             if reading is None or last < 0 or run[last].record.offset != reader.next_offset - 1:
                 continue

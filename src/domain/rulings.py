@@ -1,9 +1,8 @@
 """What can become of a record, and the records as the consumers' decisions see them."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from itertools import groupby
 from typing import NamedTuple, Protocol
 
 from domain.errors import MalformedRecord
@@ -38,10 +37,8 @@ class Decoded(NamedTuple):
     message: Message | Other | MalformedRecord
 
 
-def runs_of(batch: Sequence[Decoded]) -> Iterator[tuple[LogPartition, Sequence[Decoded]]]:
-    """A batch by partition: within it the records of a partition follow each other, by offset."""
-    for source, run in groupby(batch, key=lambda decoded: decoded.record.source):
-        yield source, list(run)
+Batch = Mapping[LogPartition, Sequence[Decoded]]
+"""Records by partition, each run in the order of its offsets; none is empty."""
 
 
 def place_in(run: Sequence[Decoded], offset: int) -> int:

@@ -18,7 +18,7 @@ from domain.bet_writer import BetWriter
 from domain.consumer import Consumer
 from domain.event_writer import EventWriter
 from domain.log import PARTITIONS, TOPICS
-from domain.ports import Codec, MessageBus
+from domain.ports import Codec, Listener, MessageBus
 from domain.records import ConsumerName
 from domain.rulings import Handler
 from entrypoints.health import Dependencies
@@ -147,7 +147,11 @@ def consumer_runner(
         bus.close()
         opened.close()
 
-    return ConsumerRunner(name, make=make, listen=opened.listen, stop=stop, close=close)
+    def listen() -> Listener:
+        behind = HANDLERS[name]().behind
+        return opened.listen([] if behind is None else [behind])
+
+    return ConsumerRunner(name, make=make, listen=listen, stop=stop, close=close)
 
 
 def consumer_health(runner: ConsumerRunner, settings: Settings, url: str) -> "FastAPI":

@@ -195,7 +195,11 @@ _admit = Consumer._admit
 
 def _admit_again(self: Consumer, *arguments: Any) -> Any:
     admitted = _admit(self, *arguments)
-    admitted.fresh[:0] = admitted.duplicates
+    for source, number in admitted.duplicates.items():
+        admitted.fresh[source] = [
+            *admitted.taken[source][:number],
+            *admitted.fresh.get(source, ()),
+        ]
     admitted.duplicates.clear()
     return admitted
 

@@ -2,7 +2,7 @@
 may fail, and lets all others go on meanwhile.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
@@ -13,6 +13,7 @@ from adapters.memory.store import CommitFault
 from domain.errors import BusUnavailable, DatabaseUnavailable
 from domain.log import Bounds, LogPartition, NewRecord, Placed, Record
 from domain.ports import Listener, Poll, UnitOfWork
+from domain.records import ConsumerName
 
 
 class Surroundings(Protocol):
@@ -64,8 +65,8 @@ class SimulatedDatabase:
         with self._inner.transaction() as uow:
             yield cast("UnitOfWork", _Statements(uow, self._surroundings))
 
-    def listen(self) -> Listener:
-        return self._inner.listen()
+    def listen(self, to: Iterable[ConsumerName] = ConsumerName) -> Listener:
+        return self._inner.listen(to)
 
     def close(self) -> None:
         """Nothing is held."""

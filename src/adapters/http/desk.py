@@ -39,6 +39,10 @@ MOST_QUESTIONS = 64
 """Asked in one transaction: the first must not wait long for the last."""
 
 
+JUDGES = (ConsumerName.EVENT_WRITER, ConsumerName.BET_WRITER)
+"""Whose positions say that a request is decided."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
     """The ids and the time that a request is given."""
@@ -91,11 +95,13 @@ class Desk:
         self._waiters: dict[UUID, _Waiter] = {}
         self._reached: Mapping[tuple[ConsumerName, int], int] = {}
         """How far the consumers have come, as it was last looked up."""
+        self._unseen = False
+        """Whether they have moved since: as long as nobody waits, nobody looks."""
         self._closing = threading.Event()
 
     def open(self) -> None:
         """Start looking for verdicts; call it in the server's event loop."""
-        self._listener = self._database.listen()
+        self._listener = self._database.listen(JUDGES)
         self._loop = asyncio.get_running_loop()
         self._looking = threading.Thread(
             target=self._look_for_verdicts, name="verdicts", daemon=True
@@ -154,7 +160,7 @@ class Desk:
         # Registered first, looked for then: a position that moved in between is not missed, for
         # who looks takes note of the positions first, and then of who waits.
         self._waiters[message_id] = waiter
-        if self._is_passed(waiter):
+        if self._unseen or self._is_passed(waiter):
             self._listener.wake()
         try:
             async with asyncio.timeout(self._answer_wait):
@@ -195,7 +201,9 @@ class Desk:
 
     def _look_for_verdicts(self) -> None:
         while not self._closing.is_set():
-            if self._listener.wait(1.0) or self._waiters:
+            self._unseen |= self._listener.wait(1.0)
+            if self._waiters:
+                self._unseen = False
                 try:
                     self._answer_passed()
                 except TouchlineError:

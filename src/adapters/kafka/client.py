@@ -20,7 +20,7 @@ from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 from kafka.protocol.consumer import FetchRequest
-from kafka.protocol.metadata import MetadataRequest
+from kafka.protocol.metadata import MetadataRequest, MetadataResponse
 
 FETCH_BY_TOPIC_ID = 13
 """The version of the Fetch request that names topics by id."""
@@ -149,10 +149,26 @@ class _FetchByTopicId(KafkaConnectionManager):  # type: ignore[misc]  # kafka-py
             topic.topic_id = self._log_ids[topic.topic]
         request._min_version = request._max_version = FETCH_BY_TOPIC_ID  # noqa: SLF001
         delivered = Future()
-        answered = super().send(request, node_id, request_timeout_ms)
+        line = self._line_for_fetches(node_id)
+        if delay := self.connection_delay(line):
+            refusal = kafka_errors.NodeNotReadyError(line)
+            self._net.call_later(delay, lambda: delivered.failure(refusal))
+            return delivered
+        answered = super().send(request, line, request_timeout_ms)
         answered.add_callback(partial(self._deliver, delivered))
         answered.add_errback(delivered.failure)
         return delivered
+
+    def _line_for_fetches(self, node_id: Any) -> str:
+        """A connection of their own: a broker holds an empty fetch, and answers what was asked on
+        the same connection after it only then. The library does so for a group's coordinator."""
+        line = f"fetch-{node_id}"
+        broker = self.cluster.broker_metadata(node_id)
+        if broker is not None:
+            self.cluster._coordinator_brokers[line] = MetadataResponse.MetadataResponseBroker(  # noqa: SLF001
+                node_id=line, host=broker.host, port=broker.port, rack=broker.rack
+            )
+        return line
 
     def _deliver(self, delivered: Any, response: Any) -> None:
         names = {log_id: name for name, log_id in self._log_ids.items()}

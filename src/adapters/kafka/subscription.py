@@ -20,6 +20,9 @@ from domain.ports import Poll
 SLICE_SECONDS = 0.1
 """kafka-python's poll does not return when partitions come or go: so it is called in slices."""
 
+TELL_SECONDS = 1.0
+"""Between two reports of progress to Kafka."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -34,6 +37,9 @@ class KafkaSubscription:
         self._assigned: set[LogPartition] = set()
         self._revoked: set[LogPartition] = set()
         self._moves: SimpleQueue[_Move] = SimpleQueue()
+        self._progress: dict[LogPartition, int] = {}
+        """Next offsets that Kafka wasn't told yet."""
+        self._tell_at = 0.0
         self._closed = False
         self._consumer: LogConsumer | None = self._join()
 
@@ -44,6 +50,7 @@ class KafkaSubscription:
             records = self._poll_once(min(left, SLICE_SECONDS), most)
             if records or self._assigned or self._revoked or left <= SLICE_SECONDS:
                 break
+        self._tell_progress()
         poll = Poll(records, frozenset(self._assigned), frozenset(self._revoked))
         self._assigned.clear()
         self._revoked.clear()
@@ -69,9 +76,20 @@ class KafkaSubscription:
         return self._joined().bounds(sources)
 
     def commit(self, next_offsets: Mapping[LogPartition, int]) -> None:
+        self._progress.update(next_offsets)
+        self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        """Once a second: it is for tools that show a lag, and each time the broker writes to disk.
+        Where to go on is in the database."""
+        now = time.monotonic()
+        if not self._progress or now < self._tell_at:
+            return
+        self._tell_at = now + TELL_SECONDS
+        progress, self._progress = self._progress, {}
         offsets = {
-            partition.place: OffsetAndMetadata(next_offsets[partition.source])
-            for partition in self._owned(next_offsets)
+            partition.place: OffsetAndMetadata(progress[partition.source])
+            for partition in self._owned(progress)
         }
         if self._consumer is None or not offsets:
             return

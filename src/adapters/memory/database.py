@@ -3,7 +3,7 @@
 Nothing outlives the process; a snapshot is what a backup is elsewhere.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NewType
@@ -34,6 +34,7 @@ from domain.ports import (
     Refusals,
     UnitOfWork,
 )
+from domain.records import ConsumerName
 
 Snapshot = NewType("Snapshot", Tables)
 """What was committed at one moment."""
@@ -64,7 +65,7 @@ class MemoryDatabase:
                 self._open.discard(transaction)
                 transaction.roll_back()
 
-    def listen(self) -> "MemoryListener":
+    def listen(self, to: Iterable[ConsumerName] = ConsumerName) -> "MemoryListener":
         return MemoryListener(self._store)
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """The database on PostgreSQL: connections, transactions, listeners."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection
@@ -27,6 +27,7 @@ from domain.ports import (
     Refusals,
     UnitOfWork,
 )
+from domain.records import ConsumerName
 
 
 class PostgresDatabase:
@@ -48,8 +49,8 @@ class PostgresDatabase:
         finally:
             _give_back(connection)
 
-    def listen(self) -> PostgresListener:
-        return PostgresListener(self._listeners)
+    def listen(self, to: Iterable[ConsumerName] = ConsumerName) -> PostgresListener:
+        return PostgresListener(self._listeners, to)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -1,6 +1,7 @@
 """Waking who waits for positions, by LISTEN on a connection of its own."""
 
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from selectors import EVENT_READ, DefaultSelector
 from threading import Lock
@@ -11,7 +12,9 @@ import psycopg2
 from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.postgres.positions import POSITIONS_MOVED
+from adapters.postgres.positions import POSITIONS_MOVED, notice
+from domain.log import EVENTS_TAXONOMY
+from domain.records import ConsumerName
 
 RECONNECT_SECONDS = 0.5
 """Between two attempts to connect."""
@@ -21,8 +24,9 @@ class PostgresListener:
     """Connects again by itself. While PostgreSQL is away a wait lasts its timeout (and up to one
     attempt to connect); a new connection counts as news, for what was missed."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, to: Iterable[ConsumerName]) -> None:
         self._engine = engine
+        self._wanted = {notice(consumer, EVENTS_TAXONOMY) for consumer in to}
         self._connection: PoolProxiedConnection | None = None
         self._connect_at = float("-inf")
         self._ear, self._bell = socket.socketpair()
@@ -101,7 +105,7 @@ class PostgresListener:
                 except psycopg2.Error:
                     self._disconnect()
                     return False
-                moved |= bool(driver.notifies)
+                moved |= any(each.payload in self._wanted for each in driver.notifies)
                 driver.notifies.clear()
         return moved
 

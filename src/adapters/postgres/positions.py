@@ -11,7 +11,7 @@ from domain.log import LogPartition
 from domain.records import ConsumerName, Position, Tally
 
 POSITIONS_MOVED = "touchline_positions"
-"""Channel: positions moved."""
+"""Channel: positions moved. The payload says whose, and in which topic."""
 
 _COLUMNS = (
     "consumer, topic, partition, log_id, next_offset, last_record_digest,"
@@ -59,7 +59,8 @@ WITH saved AS (
         duplicate = excluded.duplicate, refused = excluded.refused,
         dead_lettered = excluded.dead_lettered
 )
-SELECT pg_notify('{POSITIONS_MOVED}', '')
+SELECT pg_notify('{POSITIONS_MOVED}', notice)
+FROM (SELECT DISTINCT unnest(%(notices)s::text[])) AS moved (notice)
 """
 
 # By when the statement arrived, not by when it came to run: it may have waited for a lock.
@@ -75,6 +76,11 @@ positions WHERE topic = %(topic)s AND log_id = (
     SELECT log_id FROM logs WHERE topic = %(topic)s ORDER BY generation DESC LIMIT 1
 )
 """
+
+
+def notice(consumer: ConsumerName, topic: str) -> str:
+    """What is told when a consumer has moved in a topic."""
+    return f"{consumer} {topic}"
 
 
 class PostgresLogs:
@@ -149,6 +155,7 @@ class PostgresPositions:
             _SAVE,
             {
                 "consumers": words(each.consumer for each in ordered),
+                "notices": texts(notice(each.consumer, each.source.topic) for each in ordered),
                 "next_offsets": words(each.next_offset for each in ordered),
                 "digests": binaries(each.last_record_digest for each in ordered),
                 **_places([each.source for each in ordered]),
