@@ -9,7 +9,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from domain.errors import DatabaseUnavailable, RuleBroken, TouchlineError
 from domain.events import Event
 from domain.log import EVENTS_TAXONOMY, Placed
 from domain.ports import Codec, Database, MessageBus, UnitOfWork
-from domain.records import ConsumerName
+from domain.records import ConsumerName, StoredEvent
 from domain.verdicts import Publication, Verdict, verdicts
 
 Result = TypeVar("Result")
@@ -187,11 +187,12 @@ class Desk:
         while questions:
             try:
                 with self._database.transaction() as uow:
+                    asked_once = cast("UnitOfWork", _EventsAskedOnce(uow))
                     while questions:
                         question = questions.popleft()
                         if question.answer.done():  # nobody waits any more
                             continue
-                        outcome = _outcome(question, uow)
+                        outcome = _outcome(question, asked_once)
                         yield question.answer, outcome
                         if isinstance(outcome, Exception) and not isinstance(outcome, RuleBroken):
                             break
@@ -227,6 +228,26 @@ class Desk:
     def _is_passed(self, waiter: _Waiter) -> bool:
         judge = (waiter.publication.judge, waiter.placed.partition)
         return waiter.placed.offset < self._reached.get(judge, 0)
+
+
+class _EventsAskedOnce:
+    """The repositories of a transaction in which each event is looked up once, for all who ask for
+    it. They had all asked before it began: so what is found holds at a moment while each waits."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        self._uow = uow
+        self._found: dict[UUID, StoredEvent | None] = {}
+        self.events = self
+
+    def among(self, ids: Collection[UUID]) -> Mapping[UUID, StoredEvent]:
+        unknown = [each for each in ids if each not in self._found]
+        if unknown:
+            found = self._uow.events.among(unknown)
+            self._found |= {each: found.get(each) for each in unknown}
+        return {each: stored for each in ids if (stored := self._found[each]) is not None}
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._uow, name)
 
 
 _Settlement = tuple["asyncio.Future[Any]", object]

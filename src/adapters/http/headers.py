@@ -1,13 +1,14 @@
 """The request headers that Touchline understands, read exactly as the contract says."""
 
 import re
-from collections.abc import Collection
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Collection
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
 from adapters.http.problems import BadRequest
 
+Value = TypeVar("Value")
 _VISIBLE_ASCII = re.compile(r"[!-~]{1,255}")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _ENTITY_TAG = re.compile(r'[ \t]*(W/)?"([!#-~\x80-\xff]*)"[ \t]*(?:,|$)')
@@ -84,6 +85,15 @@ def entity_tag(version: int) -> str:
     return f'"{version}"'
 
 
-IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]
-IfMatch = Annotated[Collection[int] | None, Depends(if_match)]
-RespondAsync = Annotated[bool, Depends(respond_async)]
+def _at_once(read: Callable[[Request], Value]) -> Callable[[Request], Awaitable[Value]]:
+    """A dependency that runs where it is. FastAPI gives others to a thread, which costs more."""
+
+    async def dependency(request: Request) -> Value:
+        return read(request)
+
+    return dependency
+
+
+IdempotencyKey = Annotated[str | None, Depends(_at_once(idempotency_key))]
+IfMatch = Annotated[Collection[int] | None, Depends(_at_once(if_match))]
+RespondAsync = Annotated[bool, Depends(_at_once(respond_async))]

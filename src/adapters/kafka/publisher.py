@@ -34,7 +34,7 @@ NEWEST_KAFKA = (4, 3)
 name one lets a producer begin while no broker can be asked."""
 
 BATCH_BYTES = 256 << 10
-LINGER_MS = 0
+LINGER_MS = 2
 """One batch per partition is under way at a time: it should be large, and not wait long."""
 
 LARGEST_REQUEST_BYTES = 1 << 20
