@@ -11,6 +11,7 @@ import psycopg2.extras
 from kafka import KafkaConsumer, TopicPartition
 
 from adapters.cloudevents import CloudEventsCodec
+from benchmarks.processor import Processor
 from benchmarks.report import Row, rate
 from benchmarks.site import PATIENCE, Site
 from domain.bets import Market, Placement
@@ -30,9 +31,13 @@ def measure_bets(site: Site, *, bets: int, events: int, row: str = "5") -> Row:
     """Row 5: placed bets, on events that are open."""
     ids = [new_id() for _ in range(events)]
     _publish(site, [created(each) for each in ids])
-    seconds, done = _work_off(site, "bet-writer", lambda: (placed(ids) for _ in range(bets)), bets)
+    processor = Processor(site)
+    seconds, done = _work_off(
+        site, "bet-writer", lambda: (placed(ids) for _ in range(bets)), bets, processor
+    )
     ceilings = {"COPY": _copy(site, ids)} | _bare_poll(site, bets)
-    return _row(row, f"backlog of {bets:,} bet.placed", done / seconds, ceilings)
+    work = f"backlog of {bets:,} bet.placed"
+    return _row(row, work, done / seconds, ceilings, processor.per(done))
 
 
 def measure_versions(site: Site, *, versions: int, events: int) -> Row:
@@ -45,13 +50,20 @@ def measure_versions(site: Site, *, versions: int, events: int) -> Row:
     def story() -> Iterator[Message]:
         return (updated(i, version) for version in range(2, each + 2) for i in ids)
 
-    seconds, done = _work_off(site, "event-writer", story, records)
+    processor = Processor(site)
+    seconds, done = _work_off(site, "event-writer", story, records, processor)
     ceilings = {"multi-row insert": _insert_versions(site, ids)} | _bare_poll(site, records)
     work = f"backlog of {records:,} event.updated over {events:,} events"
-    return _row("6", work, done / seconds, ceilings)
+    return _row("6", work, done / seconds, ceilings, processor.per(done))
 
 
-def _row(row: str, work: str, ours: float, ceilings: Mapping[str, float]) -> Row:
+def _row(
+    row: str,
+    work: str,
+    ours: float,
+    ceilings: Mapping[str, float],
+    processor: Mapping[str, float],
+) -> Row:
     ratio, has_aim = ours / min(ceilings.values()), len(ceilings) > 1
     return Row(
         row=row,
@@ -61,7 +73,7 @@ def _row(row: str, work: str, ours: float, ceilings: Mapping[str, float]) -> Row
         ratio=f"{ratio:.2f}",
         aim=f"≥ {AIM}" if has_aim else "stated",
         met=ratio >= AIM if has_aim else None,
-        figures={"ours": ours, **ceilings},
+        figures={"ours": ours, **ceilings, "processor": processor},
     )
 
 
@@ -118,7 +130,11 @@ def _publish(site: Site, messages: Iterable[Message]) -> None:
 
 
 def _work_off(
-    site: Site, consumer: str, story: Callable[[], Iterable[Message]], records: int
+    site: Site,
+    consumer: str,
+    story: Callable[[], Iterable[Message]],
+    records: int,
+    processor: Processor,
 ) -> tuple[float, int]:
     """Let a backlog grow while nobody consumes; seconds and records from when the consumer is
     first seen to have moved until it has done all."""
@@ -133,7 +149,8 @@ def _work_off(
         site.system.start_one(f"{name}-0")
     site.until(consumer, EVENTS_TAXONOMY, before + 1)
     began, first = time.monotonic(), site.position(consumer, EVENTS_TAXONOMY)
-    site.until(consumer, EVENTS_TAXONOMY, before + records)
+    with processor.counted():
+        site.until(consumer, EVENTS_TAXONOMY, before + records)
     seconds = time.monotonic() - began
     site.until("bet-scorer", EVENTS_TAXONOMY, before + records)
     return seconds, before + records - first

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.naive import measure as measure_naively
+from benchmarks.processor import Processor
 from benchmarks.report import Row, middle, milliseconds, rate
 from benchmarks.site import Site, slices_of
 from domain.bets import Market
@@ -33,6 +34,8 @@ class Goal:
     unmoved: float
     memory: dict[str, float]
     """Peak MiB of each process."""
+    processor: dict[str, float]
+    """Microseconds of each part for a bet that is moved."""
 
 
 def measure(site: Site, sizes: Sequence[int], *, repeats: int, row: str = "") -> list[Row]:
@@ -59,15 +62,16 @@ def _measure(site: Site, bets: int, written: int, repeats: int) -> tuple[Goal, i
     _make_ceiling(site, event_id)
     site.forget_peaks()
     seconds: dict[str, list[float]] = {"ours": [], "ceiling": [], "unmoved": []}
-    version = 2
+    processor, goals = Processor(site), 0
     for score in ("1-0", "0-0") * -(-repeats // 2):
         site.settle()
         site.system.client.update(event_id, score=score)
         began = time.monotonic()
         written += slices_of(bets, MOVED)
-        site.until_written(written)
+        with processor.counted():
+            site.until_written(written)
         seconds["ours"].append(time.monotonic() - began)
-        version += 1
+        goals += 1
         site.settle()
         state = "winning" if score == "1-0" else "losing"
         began = time.monotonic()
@@ -80,7 +84,14 @@ def _measure(site: Site, bets: int, written: int, repeats: int) -> tuple[Goal, i
     _check(site, event_id, written)
     moved = bets - bets // 3 - (bets % 3 > 1)
     medians = {name: middle(each) for name, each in seconds.items()}
-    return Goal(bets=bets, moved=moved, memory=dict(site.peaks()), **medians), written
+    goal = Goal(
+        bets=bets,
+        moved=moved,
+        memory=dict(site.peaks()),
+        processor=processor.per(moved * goals),
+        **medians,
+    )
+    return goal, written
 
 
 def _unmoved(site: Site, event_id: str, repeats: int) -> list[float]:
@@ -152,6 +163,7 @@ def _rows(
                 "naive": naive,
                 "seconds": goal.ours,
                 "ceiling seconds": goal.ceiling,
+                "processor": goal.processor,
             },
         )
     first, last = goals[0], goals[-1]

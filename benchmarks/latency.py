@@ -10,6 +10,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from adapters.cloudevents import CloudEventsCodec
 from benchmarks.backlog import updated
 from benchmarks.goal import MOVED
+from benchmarks.processor import Processor
 from benchmarks.report import Row, milliseconds, percentile, rate
 from benchmarks.site import MARKETS, Site, connect, slices_of
 from domain.log import PARTITIONS, partition_of
@@ -24,12 +25,14 @@ def measure_one(site: Site, *, repeats: int) -> Row:
     assert site.broker is not None
     event_id, written = _live_event(site, BETS)
     found = []
-    for number in range(repeats):
-        began = time.monotonic()
-        site.system.client.update(event_id, score=("1-0", "0-0")[number % 2])
-        written += slices_of(BETS, MOVED)
-        site.until_written(written)
-        found.append(time.monotonic() - began)
+    processor = Processor(site)
+    with processor.counted():
+        for number in range(repeats):
+            began = time.monotonic()
+            site.system.client.update(event_id, score=("1-0", "0-0")[number % 2])
+            written += slices_of(BETS, MOVED)
+            site.until_written(written)
+            found.append(time.monotonic() - began)
     bare = list(_bare(site, repeats))
     p50, p99 = percentile(found, 0.5), percentile(found, 0.99)
     bare_p50, bare_p99 = percentile(bare, 0.5), percentile(bare, 0.99)
@@ -42,7 +45,13 @@ def measure_one(site: Site, *, repeats: int) -> Row:
         ratio=f"{p50 / bare_p50:.2f}; {p99 / bare_p99:.2f}",
         aim=f"p50 ≤ {AIM_P50} x, p99 ≤ {AIM_P99} x",
         met=p50 <= AIM_P50 * bare_p50 and p99 <= AIM_P99 * bare_p99,
-        figures={"ours": found, "bare": bare, "p50": p50, "bare p50": bare_p50},
+        figures={
+            "ours": found,
+            "bare": bare,
+            "p50": p50,
+            "bare p50": bare_p50,
+            "processor": processor.per(repeats),
+        },
     )
 
 

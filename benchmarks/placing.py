@@ -10,6 +10,7 @@ from itertools import count
 import httpx
 
 from benchmarks.load import Load, post
+from benchmarks.processor import Processor
 from benchmarks.report import Row, milliseconds, percentile, rate
 from benchmarks.site import Site
 from tests.integration.system import eventually
@@ -35,11 +36,14 @@ def measure(site: Site, *, seconds: float, row: str = "4") -> list[Row]:
         for way, headers in ways.items():
             for url in (ours, constant):  # warm-up
                 post(url, body, connections=CONNECTIONS, seconds=1, headers=headers)
-            found = post(ours, body, connections=CONNECTIONS, seconds=seconds, headers=headers)
+            processor = Processor(site)
+            with processor.counted():
+                found = post(ours, body, connections=CONNECTIONS, seconds=seconds, headers=headers)
             ceiling = post(
                 constant, body, connections=CONNECTIONS, seconds=seconds, headers=headers
             )
             rows.append(_row(row, way, found, ceiling, site))
+            rows[-1].figures["processor"] = processor.per(len(found.latencies))
     return rows
 
 

@@ -37,10 +37,24 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def processor_table(rows: Sequence[Row]) -> str:
+    """Microseconds of processor time by part, for each bet, goal, request or record of a row."""
+    measured = [row for row in rows if "processor" in row.figures]
+    parts = sorted({part for row in measured for part in row.figures["processor"]})
+    heads = ["row", "work", *parts, "all"]
+    lines = ["| " + " | ".join(heads) + " |", "| " + " | ".join("---" for _ in heads) + " |"]
+    for row in measured:
+        spent = row.figures["processor"]
+        cells = [f"{spent[part]:,.3g}" if part in spent else "" for part in parts]
+        cells = [row.row, row.work, *cells, f"{sum(spent.values()):,.3g}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def save(rows: Sequence[Row], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
-    (folder / "results.md").write_text(table(rows) + "\n")
+    (folder / "results.md").write_text(f"{table(rows)}\n\n{processor_table(rows)}\n")
 
 
 def rate(rows: float, seconds: float) -> str:
