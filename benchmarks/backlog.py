@@ -37,7 +37,9 @@ def measure_bets(site: Site, *, bets: int, events: int, row: str = "5") -> Row:
     )
     ceilings = {"COPY": _copy(site, ids)} | _bare_poll(site, bets)
     work = f"backlog of {bets:,} bet.placed"
-    return _row(row, work, done / seconds, ceilings, processor.per(done))
+    found = _row(row, work, done / seconds, ceilings, processor.per(done))
+    found.figures["bytes"] = _bytes(site)
+    return found
 
 
 def measure_versions(site: Site, *, versions: int, events: int) -> Row:
@@ -159,6 +161,16 @@ def _work_off(
 def _log_end(site: Site) -> int:
     with site.system.connected() as (_, bus):
         return sum(bounds.end for bounds in bus.bounds(EVENTS_TAXONOMY).values())
+
+
+def _bytes(site: Site) -> dict[str, float]:
+    """On disk: of a bet in its table and indexes, and of a record in the story."""
+    ((bets,),) = site.query("SELECT pg_total_relation_size('bets')::float / count(*) FROM bets")
+    found = {"bet": float(bets)}
+    if site.broker is not None:
+        segments = site.broker.data.glob(f"{EVENTS_TAXONOMY}-*/*.log")
+        found["record"] = sum(each.stat().st_size for each in segments) / _log_end(site)
+    return found
 
 
 # Ceilings
