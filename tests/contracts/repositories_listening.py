@@ -77,6 +77,11 @@ class ListeningContract(DatabaseCases):
             alone(database).positions.save([])
             assert not listener.wait(MOMENT)
 
+    def test_who_is_listened_to_is_heard(self, database: Database) -> None:
+        with closing(database.listen([ConsumerName.BET_WRITER])) as listener:
+            move(database)
+            assert listener.wait(DEADLINE)
+
     def test_several_moves_of_one_transaction_wake_once(self, database: Database) -> None:
         with closing(database.listen()) as listener:
             with database.transaction() as uow:

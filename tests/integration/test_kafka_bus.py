@@ -1,19 +1,21 @@
 """The Kafka bus on a real broker: the shared suite, and what only Kafka has."""
 
+import gc
 import threading
 import time
 from collections.abc import Callable
+from statistics import median
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.errors import LogTruncationError, TopicAuthorizationFailedError
+from kafka.errors import KafkaTimeoutError, LogTruncationError, TopicAuthorizationFailedError
 from pytest_mock import MockerFixture
 
 from adapters.kafka.bus import KafkaBus
 from adapters.kafka.client import _FetchByTopicId
-from adapters.kafka.consumer import LogConsumer
+from adapters.kafka.consumer import FETCH_WAIT_MS, LogConsumer
 from domain.errors import BusUnavailable, Misconfigured
 from domain.log import (
     BETS_STATE,
@@ -117,6 +119,37 @@ def test_lag_tools_see_the_committed_offset(buses: OpenBus, kafka_admin: KafkaAd
         return {partition: offset.offset for partition, offset in found.items()}
 
     reader.poll_until(lambda: committed() == expected)
+
+
+def test_polls_that_find_nothing_leave_nothing(buses: OpenBus) -> None:
+    """Errors that were caught would keep, with their frames, the batches of whoever polled."""
+    reader = joined(buses(), EVENTS_TAXONOMY)
+    reader.seek_to_end()
+    reader.turn()
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for _ in range(20):
+            reader.subscription.poll(timeout=0.01, most=1)
+        gc.collect()
+        assert not [each for each in gc.garbage if isinstance(each, KafkaTimeoutError)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+
+
+def test_a_question_does_not_wait_behind_a_fetch(buses: OpenBus) -> None:
+    """The broker holds a fetch that finds nothing for FETCH_WAIT_MS."""
+    reader = joined(buses(), EVENTS_TAXONOMY)
+    reader.seek_to_end()
+    reader.turn()
+    seconds = []
+    for _ in range(21):
+        reader.subscription.poll(timeout=0.01, most=1)
+        began = time.monotonic()
+        reader.subscription.bounds(reader.owned)
+        seconds.append(time.monotonic() - began)
+    assert median(seconds) < FETCH_WAIT_MS / 1000 / 2
 
 
 def test_the_committed_offset_is_not_where_one_begins(buses: OpenBus) -> None:

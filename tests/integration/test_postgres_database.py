@@ -1,6 +1,7 @@
 """The database on a real PostgreSQL: the contract."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from uuid import uuid4
 
 import pytest
@@ -9,8 +10,12 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from adapters.postgres.database import PostgresDatabase
 from adapters.postgres.migrate import migrate
 from adapters.postgres.schema import metadata
+from domain.log import BETS_STATE, EVENTS_TAXONOMY
 from domain.ports import Database
+from domain.records import ConsumerName
 from tests.contracts.repositories import DatabaseContract
+from tests.contracts.repositories_listening import MOMENT
+from tests.contracts.repositories_samples import alone, position, source
 
 APPLICATION = "contract"
 
@@ -61,6 +66,17 @@ class TestPostgresDatabase(DatabaseContract):
                 (APPLICATION,),
             ).scalar_one()
         return int(count)
+
+    @pytest.mark.parametrize(
+        ("consumer", "topic"),
+        [(ConsumerName.BET_SCORER, EVENTS_TAXONOMY), (ConsumerName.BET_WRITER, BETS_STATE)],
+    )
+    def test_others_do_not_wake_who_listens_to_one(
+        self, database: Database, consumer: ConsumerName, topic: str
+    ) -> None:
+        with closing(database.listen([ConsumerName.BET_WRITER])) as listener:
+            alone(database).positions.save([position(1, source(topic=topic), consumer)])
+            assert not listener.wait(MOMENT)
 
     def test_only_what_was_committed_lazily_does_not_wait_for_the_disk(
         self, contract_url: str

@@ -77,7 +77,7 @@ class LogClient(TouchlineClient):
 
     def __init__(self, log_ids: Mapping[str, UUID], **configs: Any) -> None:
         """`log_ids` may be filled later, before the first fetch."""
-        net = NetworkSelector(**configs)
+        net = _Network(**configs)
         manager = _FetchByTopicId(net, log_ids, **configs)
         super().__init__(net=net, manager=manager, **configs)
 
@@ -115,6 +115,18 @@ class LogClient(TouchlineClient):
             elif error is not kafka_errors.UnknownTopicOrPartitionError:
                 raise error(topic.name)
         return described
+
+
+class _Network(NetworkSelector):  # type: ignore[misc]  # kafka-python is untyped
+    """Each poll that finds nothing ends in an error that is caught. As the library raises it, it is
+    kept by a frame that it keeps, and with that all that its callers see: the records of whole
+    batches, until the garbage collector comes."""
+
+    def run(self, coro: Any, *args: Any) -> Any:
+        try:
+            return super().run(coro, *args)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it goes on
+            raise error.with_traceback(None)  # noqa: B904 - the same one
 
 
 class _ClosedWhenRefused(KafkaNetSocket):  # type: ignore[misc]  # kafka-python is untyped

@@ -6,7 +6,7 @@ from struct import Struct
 from adapters.postgres.log_connection import Query
 from domain.log import Bounds, Headers, LogPartition, Record
 
-MOST_BYTES = 8 * 2**20
+MOST_BYTES = 2 * 2**20
 """Of values in one fetch from one partition: bounds the memory, whatever the records' size."""
 
 # One row for each record, and one without a record for each partition that has none there. A
