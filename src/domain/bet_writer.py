@@ -13,6 +13,7 @@ from domain.history import version_at
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, LogPosition
 from domain.messages import (
     BET_KINDS,
+    SLICE_SIZE,
     BetMessage,
     BetPlaced,
     BetsStateChanged,
@@ -33,13 +34,17 @@ from domain.rulings import Fate, Lane, Request, Ruling
 
 class BetWriter:
     """Knows the event's state at each bet's place in the log, because it never passes the Event
-    Writer. Few slices in one transaction: a goal on a million bets must not hold up placements."""
+    Writer. Few full slices, or many small ones, in one transaction: a goal on a million bets must
+    not hold up placements."""
 
     name: ConsumerName = ConsumerName.BET_WRITER
     behind: ConsumerName | None = ConsumerName.EVENT_WRITER
     kinds: Kinds = BET_KINDS | {BetsStateChanged}
     publishes: bool = False
-    lanes: Sequence[Lane] = (Lane(EVENTS_TAXONOMY, 5000), Lane(BETS_STATE, 20, lazy=True))
+    lanes: Sequence[Lane] = (
+        Lane(EVENTS_TAXONOMY, 5000),
+        Lane(BETS_STATE, 20 * SLICE_SIZE, lazy=True),
+    )
 
     def outputs(self, database: Database, requests: Sequence[Request]) -> Iterator[list[Message]]:
         """Nothing: what it writes is all that it has to say."""

@@ -6,10 +6,10 @@ this one. A partition whose log is not what it was stands still until a person h
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import groupby, islice
+from itertools import accumulate, groupby, islice, takewhile
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -23,6 +23,9 @@ from domain.rulings import Batch, Decoded, Handler, Lane, place_in
 
 LOOK_INTERVAL = 1.0
 """Seconds between two looks at the log's end."""
+
+POLLED_RECORDS = 5000
+"""At most, in one poll."""
 
 BUFFERED_BATCHES = 2
 """A partition is paused while it has this many batches in the buffer."""
@@ -50,6 +53,8 @@ class Reading:
     anchors: deque[Anchor] = field(default_factory=deque)
     """Records that must be what they were before any other one is worked on."""
     buffer: deque[Decoded] = field(default_factory=deque)
+    weight: int = 0
+    """Of all that is in the buffer."""
     paused: bool = False
     held: bool = False
     """The consumer before this one has not come far enough."""
@@ -59,6 +64,31 @@ class Reading:
     """Whether it was said that everything up to `end` is done."""
     lost: str | None = None
     """How the log is not what it was; None while it is sound."""
+
+    def take_in(self, records: Iterable[Decoded]) -> None:
+        """Add to the buffer."""
+        for each in records:
+            self.buffer.append(each)
+            self.weight += each.weight
+
+    def first(self, most: int) -> list[Decoded]:
+        """What waits the longest, up to a weight, or the first record when that alone is more."""
+        if self.weight == len(self.buffer) or most <= 0:
+            return list(islice(self.buffer, max(most, 0)))
+        weights = accumulate(each.weight for each in self.buffer)
+        number = sum(1 for _ in takewhile(most.__ge__, weights))
+        return list(islice(self.buffer, max(number, 1)))
+
+    def weight_of(self, taken: Sequence[Decoded]) -> int:
+        """Of some that wait here."""
+        if self.weight == len(self.buffer):
+            return len(taken)
+        return sum(each.weight for each in taken)
+
+    def drop_below(self, offset: int) -> None:
+        """These are done."""
+        while self.buffer and self.buffer[0].record.offset < offset:
+            self.weight -= self.buffer.popleft().weight
 
     @property
     def lag(self) -> int:
@@ -111,7 +141,7 @@ class Reader:
 
     def receive(self, *, timeout: float) -> None:
         """Poll: take up changes of the assignment, and buffer the records."""
-        most = max(lane.most for lane in self._lanes.values())
+        most = min(POLLED_RECORDS, max(lane.most for lane in self._lanes.values()))
         poll = self._subscription.poll(timeout=timeout, most=most)
         for source in poll.revoked:
             self._readings.pop(source, None)
@@ -124,7 +154,7 @@ class Reader:
         for source, records in found.items():
             reading, left = self._readings.get(source), iter(records)
             if reading is not None and self._is_proved(reading, left):
-                reading.buffer.extend(Decoded(each, self._decode(each)) for each in left)
+                reading.take_in(Decoded(each, self._decode(each)) for each in left)
         self._pause_and_resume()
 
     def _is_proved(self, reading: Reading, records: Iterator[Record]) -> bool:
@@ -160,8 +190,8 @@ class Reader:
         left = lane.most
         for rank, reading in enumerate(sorted(waiting, key=lambda r: (len(r.buffer), r.source))):
             reading.held = False
-            taken = list(islice(reading.buffer, left // (len(waiting) - rank)))
-            left -= len(taken)
+            taken = reading.first(left // (len(waiting) - rank))
+            left -= reading.weight_of(taken)
             if taken:
                 batch[reading.source] = taken
         return batch
@@ -183,8 +213,7 @@ class Reader:
             if reading is None:
                 continue
             reading.next_offset, reading.tally = position.next_offset, position.tally
-            while reading.buffer and reading.buffer[0].record.offset < position.next_offset:
-                reading.buffer.popleft()
+            reading.drop_below(position.next_offset)
         self._pause_and_resume()
         self._subscription.commit({p.source: p.next_offset for p in positions})
 
@@ -198,7 +227,7 @@ class Reader:
         """Bound the buffers: full ones are paused until they are empty."""
         for reading in self._readings.values():
             room = BUFFERED_BATCHES * self._lanes[reading.source.topic].most
-            pause = len(reading.buffer) >= room or reading.lost is not None
+            pause = reading.weight >= room or reading.lost is not None
             if pause and not reading.paused:
                 self._subscription.pause([reading.source])
                 reading.paused = True

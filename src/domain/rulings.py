@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from domain.errors import MalformedRecord
 from domain.log import LogPartition, Record
-from domain.messages import Kinds, Message, Other
+from domain.messages import BetsStateChanged, Kinds, Message, Other
 from domain.ports import Database, UnitOfWork
 from domain.records import ConsumerName, RefusalReason
 
@@ -36,6 +36,11 @@ class Decoded(NamedTuple):
     record: Record
     message: Message | Other | MalformedRecord
 
+    @property
+    def weight(self) -> int:
+        """How much work it is: of a slice, its bets; of all else, one."""
+        return len(self.message.bets) if isinstance(self.message, BetsStateChanged) else 1
+
 
 Batch = Mapping[LogPartition, Sequence[Decoded]]
 """Records by partition, each run in the order of its offsets; none is empty."""
@@ -47,10 +52,11 @@ def place_in(run: Sequence[Decoded], offset: int) -> int:
 
 
 class Lane(NamedTuple):
-    """A topic, and how many of its records one transaction takes at most."""
+    """A topic, and how much of it one transaction takes."""
 
     topic: str
     most: int
+    """In weights of records, about."""
     lazy: bool = False
     """Whether no client is told of the outcome: then a commit need not wait for the disk."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 from adapters.canonical import ALL_KINDS
 from adapters.cloudevents import CloudEventsCodec
@@ -46,9 +47,11 @@ def a_message(partition: int = 0) -> NewRecord:
     return CODEC.encode(created(an_event(id=ON[partition])))
 
 
-def a_slice_of(number: int = 0) -> NewRecord:
+def a_slice_of(number: int = 0, *, bets: int = 1) -> NewRecord:
     """A well-formed record for bets.state; equal numbers lie on one partition."""
-    return CODEC.encode(a_slice(version=a_version(active(id=ON[0]), at=0), number=number))
+    version = a_version(active(id=ON[0]), at=0)
+    ids = [UUID(int=n) for n in range(1, bets + 1)]
+    return CODEC.encode(a_slice(ids, version=version, number=number))
 
 
 def junk(partition: int = 0, topic: str = EVENTS_TAXONOMY) -> NewRecord:

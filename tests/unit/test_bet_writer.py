@@ -150,7 +150,7 @@ def bets(uow: UnitOfWork) -> dict[Any, Bet]:
 def test_it_stays_behind_the_event_writer_and_takes_few_slices_at_once() -> None:
     writer = BetWriter()
     assert (writer.name, writer.behind) == (ConsumerName.BET_WRITER, ConsumerName.EVENT_WRITER)
-    assert list(writer.lanes) == [Lane(EVENTS_TAXONOMY, 5000), Lane(BETS_STATE, 20, lazy=True)]
+    assert list(writer.lanes) == [Lane(EVENTS_TAXONOMY, 5000), Lane(BETS_STATE, 20_000, lazy=True)]
     assert not writer.publishes
     assert list(writer.outputs(a_database(), [])) == []
 

@@ -56,6 +56,14 @@ def test_the_story_comes_first_and_states_in_small_transactions(bench: Bench) ->
     assert taken == [(2, 0), (0, 20), (0, 20), (0, 10), (0, 0)]
 
 
+def test_slices_weigh_as_much_as_their_bets(bench: Bench) -> None:
+    handler = TwoLanes()
+    member = started(bench, handler)
+    bench.append(*(a_slice_of(bets=bets) for bets in (9, 9, 9, 50, 1, 1, 19)))
+    taken = [turn(member) and handler.taken() for _ in range(5)]
+    assert taken == [(0, 2), (0, 1), (0, 1), (0, 2), (0, 1)]
+
+
 def test_the_story_is_drained_between_two_portions_of_states(bench: Bench) -> None:
     handler = TwoLanes()
     member = started(bench, handler)
