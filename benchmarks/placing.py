@@ -9,10 +9,12 @@ from itertools import count
 
 import httpx
 
+from benchmarks.backlog import log_end
 from benchmarks.load import Load, post
 from benchmarks.processor import Processor
 from benchmarks.report import Row, milliseconds, percentile, rate
 from benchmarks.site import Site
+from domain.log import EVENTS_TAXONOMY
 from tests.integration.system import eventually
 from tests.kafka.broker import free_ports
 
@@ -37,14 +39,21 @@ def measure(site: Site, *, seconds: float, row: str = "4") -> list[Row]:
             for url in (ours, constant):  # warm-up
                 post(url, body, connections=CONNECTIONS, seconds=1, headers=headers)
             processor = Processor(site)
+            _settle(site)
             with processor.counted():
                 found = post(ours, body, connections=CONNECTIONS, seconds=seconds, headers=headers)
+                _settle(site)
             ceiling = post(
                 constant, body, connections=CONNECTIONS, seconds=seconds, headers=headers
             )
             rows.append(_row(row, way, found, ceiling, site))
             rows[-1].figures["processor"] = processor.per(len(found.latencies))
     return rows
+
+
+def _settle(site: Site) -> None:
+    """Until all that was asked for is done."""
+    site.until("bet-scorer", EVENTS_TAXONOMY, log_end(site))
 
 
 def _row(row: str, way: str, found: Load, ceiling: Load, site: Site) -> Row:

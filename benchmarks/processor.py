@@ -25,6 +25,7 @@ class Processor:
 
     def per(self, units: float) -> dict[str, float]:
         """Microseconds for each unit of the work; what took none is left out."""
+        assert all(seconds >= 0 for seconds in self._seconds.values()), self._seconds
         found = {part: 1e6 * seconds / units for part, seconds in self._seconds.items()}
         return {part: round(each, 2) for part, each in sorted(found.items()) if each >= 0.01}
 
@@ -37,10 +38,14 @@ class Processor:
         ((backend,),) = self._site.query("SELECT pg_backend_pid()")
         postmaster = psutil.Process(backend).parent()
         assert postmaster is not None
-        now["PostgreSQL"] = sum(map(_seconds, [postmaster, *postmaster.children()]))
+        family = [postmaster, *postmaster.children()]
+        now["PostgreSQL"] = sum(_seconds(each) for each in family if each.pid != backend)
+        # Those that have ended meanwhile.
+        ended = postmaster.cpu_times()
+        now["PostgreSQL"] += ended.children_user + ended.children_system
         if self._site.broker is not None:
-            family = psutil.Process().children()
-            now["Kafka"] = sum(_seconds(each) for each in family if each.name() == "java")
+            children = psutil.Process().children()
+            now["Kafka"] = sum(_seconds(each) for each in children if each.name() == "java")
         return now
 
 

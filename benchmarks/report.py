@@ -24,6 +24,7 @@ class Row:
     """Everything that was measured, for the JSON file."""
 
 
+CAPTION = "Microseconds of processor time for each bet that is moved, goal, request or record:"
 HEADS = ("row", "work", "ours", "ceiling", "naive", "ratio", "aim", "met")
 
 
@@ -54,7 +55,7 @@ def processor_table(rows: Sequence[Row]) -> str:
 def save(rows: Sequence[Row], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
-    (folder / "results.md").write_text(f"{table(rows)}\n\n{processor_table(rows)}\n")
+    (folder / "results.md").write_text(f"{table(rows)}\n\n{CAPTION}\n\n{processor_table(rows)}\n")
 
 
 def rate(rows: float, seconds: float) -> str:

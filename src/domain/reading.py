@@ -6,13 +6,14 @@ this one. A partition whose log is not what it was stands still until a person h
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import accumulate, groupby, islice, takewhile
+from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
+from domain.buffer import Buffer
 from domain.errors import MalformedRecord
 from domain.log import Bounds, LogPartition, Record
 from domain.messages import Message, Other
@@ -52,9 +53,7 @@ class Reading:
     """Who had read how much of it when it was begun: the furthest first, this consumer last."""
     anchors: deque[Anchor] = field(default_factory=deque)
     """Records that must be what they were before any other one is worked on."""
-    buffer: deque[Decoded] = field(default_factory=deque)
-    weight: int = 0
-    """Of all that is in the buffer."""
+    buffer: Buffer = field(default_factory=Buffer)
     paused: bool = False
     held: bool = False
     """The consumer before this one has not come far enough."""
@@ -64,31 +63,6 @@ class Reading:
     """Whether it was said that everything up to `end` is done."""
     lost: str | None = None
     """How the log is not what it was; None while it is sound."""
-
-    def take_in(self, records: Iterable[Decoded]) -> None:
-        """Add to the buffer."""
-        for each in records:
-            self.buffer.append(each)
-            self.weight += each.weight
-
-    def first(self, most: int) -> list[Decoded]:
-        """What waits the longest, up to a weight, or the first record when that alone is more."""
-        if self.weight == len(self.buffer) or most <= 0:
-            return list(islice(self.buffer, max(most, 0)))
-        weights = accumulate(each.weight for each in self.buffer)
-        number = sum(1 for _ in takewhile(most.__ge__, weights))
-        return list(islice(self.buffer, max(number, 1)))
-
-    def weight_of(self, taken: Sequence[Decoded]) -> int:
-        """Of some that wait here."""
-        if self.weight == len(self.buffer):
-            return len(taken)
-        return sum(each.weight for each in taken)
-
-    def drop_below(self, offset: int) -> None:
-        """These are done."""
-        while self.buffer and self.buffer[0].record.offset < offset:
-            self.weight -= self.buffer.popleft().weight
 
     @property
     def lag(self) -> int:
@@ -154,7 +128,7 @@ class Reader:
         for source, records in found.items():
             reading, left = self._readings.get(source), iter(records)
             if reading is not None and self._is_proved(reading, left):
-                reading.take_in(Decoded(each, self._decode(each)) for each in left)
+                reading.buffer.add(Decoded(each, self._decode(each)) for each in left)
         self._pause_and_resume()
 
     def _is_proved(self, reading: Reading, records: Iterator[Record]) -> bool:
@@ -188,10 +162,10 @@ class Reader:
         ]
         batch: dict[LogPartition, Sequence[Decoded]] = {}
         left = lane.most
-        for rank, reading in enumerate(sorted(waiting, key=lambda r: (len(r.buffer), r.source))):
+        for rank, reading in enumerate(sorted(waiting, key=lambda r: (r.buffer.weight, r.source))):
             reading.held = False
-            taken = reading.first(left // (len(waiting) - rank))
-            left -= reading.weight_of(taken)
+            taken, weight = reading.buffer.first(left // (len(waiting) - rank))
+            left -= weight
             if taken:
                 batch[reading.source] = taken
         return batch
@@ -213,7 +187,7 @@ class Reader:
             if reading is None:
                 continue
             reading.next_offset, reading.tally = position.next_offset, position.tally
-            reading.drop_below(position.next_offset)
+            reading.buffer.drop_below(position.next_offset)
         self._pause_and_resume()
         self._subscription.commit({p.source: p.next_offset for p in positions})
 
@@ -227,7 +201,7 @@ class Reader:
         """Bound the buffers: full ones are paused until they are empty."""
         for reading in self._readings.values():
             room = BUFFERED_BATCHES * self._lanes[reading.source.topic].most
-            pause = reading.weight >= room or reading.lost is not None
+            pause = reading.buffer.weight >= room or reading.lost is not None
             if pause and not reading.paused:
                 self._subscription.pause([reading.source])
                 reading.paused = True
@@ -281,6 +255,8 @@ class Reader:
             reading.anchors.extend(_anchors(readers, bounds))
             self._subscription.seek(source, _following(reading))
             self._subscription.resume([source])
+            # Whoever had it before may have ended without telling how far it had come.
+            self._subscription.commit({source: next_offset})
 
     def _look_for_the_end(self) -> None:
         """Once a second ask where the log ends; and say, once this consumer has come so far, that

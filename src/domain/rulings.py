@@ -11,6 +11,9 @@ from domain.messages import BetsStateChanged, Kinds, Message, Other
 from domain.ports import Database, UnitOfWork
 from domain.records import ConsumerName, RefusalReason
 
+LIGHTEST_SLICE = 50
+"""What a slice of few bets weighs: each has a range of its own to be found and written."""
+
 
 class Fate(StrEnum):
     """What became of a well-formed record that was not refused."""
@@ -38,8 +41,10 @@ class Decoded(NamedTuple):
 
     @property
     def weight(self) -> int:
-        """How much work it is: of a slice, its bets; of all else, one."""
-        return len(self.message.bets) if isinstance(self.message, BetsStateChanged) else 1
+        """How much work it is: of a slice, its bets, or more when these are few; of all else, 1."""
+        if isinstance(self.message, BetsStateChanged):
+            return max(len(self.message.bets), LIGHTEST_SLICE)
+        return 1
 
 
 Batch = Mapping[LogPartition, Sequence[Decoded]]
@@ -52,11 +57,11 @@ def place_in(run: Sequence[Decoded], offset: int) -> int:
 
 
 class Lane(NamedTuple):
-    """A topic, and how much of it one transaction takes."""
+    """A topic, and how much of it one transaction takes at most."""
 
     topic: str
     most: int
-    """In weights of records, about."""
+    """The weight of the records together."""
     lazy: bool = False
     """Whether no client is told of the outcome: then a commit need not wait for the disk."""
 

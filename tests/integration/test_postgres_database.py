@@ -14,8 +14,8 @@ from domain.log import BETS_STATE, EVENTS_TAXONOMY
 from domain.ports import Database
 from domain.records import ConsumerName
 from tests.contracts.repositories import DatabaseContract
-from tests.contracts.repositories_listening import MOMENT
-from tests.contracts.repositories_samples import alone, position, source
+from tests.contracts.repositories_listening import MOMENT, move
+from tests.contracts.repositories_samples import DEADLINE, alone, position, source
 
 APPLICATION = "contract"
 
@@ -76,6 +76,9 @@ class TestPostgresDatabase(DatabaseContract):
     ) -> None:
         with closing(database.listen([ConsumerName.BET_WRITER])) as listener:
             alone(database).positions.save([position(1, source(topic=topic), consumer)])
+            assert not listener.wait(MOMENT)
+            move(database)
+            assert listener.wait(DEADLINE)
             assert not listener.wait(MOMENT)
 
     def test_only_what_was_committed_lazily_does_not_wait_for_the_disk(

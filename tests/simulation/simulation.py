@@ -15,7 +15,7 @@ from domain.consumer import Consumer
 from domain.errors import BusUnavailable
 from domain.log import EVENTS_TAXONOMY, TOPICS, LogPartition, NewRecord, Placed
 from domain.records import READERS, ConsumerName
-from domain.rulings import Lane
+from domain.rulings import LIGHTEST_SLICE, Lane
 from tests.simulation.breaking import Breaking
 from tests.simulation.chronicle import Chronicle, Kept
 from tests.simulation.plan import CHAOS_LASTS, Plan
@@ -120,7 +120,10 @@ class Simulation:
     def consumer(self, member: Member) -> Consumer:
         handler = HANDLERS[member.group]()
         handler.lanes = [
-            Lane(topic, self.plan.batch if topic == EVENTS_TAXONOMY else self.plan.slices)
+            Lane(
+                topic,
+                self.plan.batch if topic == EVENTS_TAXONOMY else self.plan.slices * LIGHTEST_SLICE,
+            )
             for topic, *_ in handler.lanes
         ]
         return Consumer(

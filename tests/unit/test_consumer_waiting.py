@@ -5,7 +5,7 @@ import pytest
 from domain.log import BETS_STATE, EVENTS_TAXONOMY
 from domain.reading import BUFFERED_BATCHES
 from domain.records import ConsumerName, Tally
-from domain.rulings import Fate, Lane, Request, Ruling
+from domain.rulings import LIGHTEST_SLICE, Fate, Lane, Request, Ruling
 from tests.unit.bench import (
     Bench,
     Noting,
@@ -33,7 +33,7 @@ class TwoLanes(Noting):
     """Reads both topics, as the Bet Writer does, and notes what lay where."""
 
     def __init__(self, behind: ConsumerName | None = None) -> None:
-        lanes = (Lane(EVENTS_TAXONOMY, 100), Lane(BETS_STATE, 20))
+        lanes = (Lane(EVENTS_TAXONOMY, 100), Lane(BETS_STATE, 20 * LIGHTEST_SLICE))
         super().__init__(name=BET_WRITER, behind=behind, lanes=lanes, rule=self._note)
         self.topics: list[str] = []
 
@@ -59,7 +59,7 @@ def test_the_story_comes_first_and_states_in_small_transactions(bench: Bench) ->
 def test_slices_weigh_as_much_as_their_bets(bench: Bench) -> None:
     handler = TwoLanes()
     member = started(bench, handler)
-    bench.append(*(a_slice_of(bets=bets) for bets in (9, 9, 9, 50, 1, 1, 19)))
+    bench.append(*(a_slice_of(bets=bets) for bets in (450, 450, 450, 1000, 1, 1, 951)))
     taken = [turn(member) and handler.taken() for _ in range(5)]
     assert taken == [(0, 2), (0, 1), (0, 1), (0, 2), (0, 1)]
 

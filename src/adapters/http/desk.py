@@ -22,7 +22,7 @@ from domain.bets import Bet
 from domain.errors import DatabaseUnavailable, RuleBroken, TouchlineError
 from domain.events import Event
 from domain.log import EVENTS_TAXONOMY, Placed
-from domain.ports import Codec, Database, MessageBus, UnitOfWork
+from domain.ports import Codec, Database, Events, MessageBus, UnitOfWork
 from domain.records import ConsumerName, StoredEvent
 from domain.verdicts import Publication, Verdict, verdicts
 
@@ -187,7 +187,7 @@ class Desk:
         while questions:
             try:
                 with self._database.transaction() as uow:
-                    asked_once = cast("UnitOfWork", _EventsAskedOnce(uow))
+                    asked_once = cast("UnitOfWork", _Questions(uow))
                     while questions:
                         question = questions.popleft()
                         if question.answer.done():  # nobody waits any more
@@ -230,24 +230,39 @@ class Desk:
         return waiter.placed.offset < self._reached.get(judge, 0)
 
 
-class _EventsAskedOnce:
-    """The repositories of a transaction in which each event is looked up once, for all who ask for
-    it. They had all asked before it began: so what is found holds at a moment while each waits."""
+class _Delegating:
+    """What it doesn't do itself, another one does."""
 
-    def __init__(self, uow: UnitOfWork) -> None:
-        self._uow = uow
+    def __init__(self, inner: object) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+
+class EventsAskedOnce(_Delegating):
+    """The events of a transaction in which each is looked up once, for all who ask for it. They had
+    all asked before it began: so what is found holds at a moment while each of them waits."""
+
+    def __init__(self, events: Events) -> None:
+        super().__init__(events)
+        self._events = events
         self._found: dict[UUID, StoredEvent | None] = {}
-        self.events = self
 
     def among(self, ids: Collection[UUID]) -> Mapping[UUID, StoredEvent]:
         unknown = [each for each in ids if each not in self._found]
         if unknown:
-            found = self._uow.events.among(unknown)
+            found = self._events.among(unknown)
             self._found |= {each: found.get(each) for each in unknown}
         return {each: stored for each in ids if (stored := self._found[each]) is not None}
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._uow, name)
+
+class _Questions(_Delegating):
+    """The repositories of such a transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        super().__init__(uow)
+        self.events = EventsAskedOnce(uow.events)
 
 
 _Settlement = tuple["asyncio.Future[Any]", object]

@@ -77,7 +77,7 @@ class LogClient(TouchlineClient):
 
     def __init__(self, log_ids: Mapping[str, UUID], **configs: Any) -> None:
         """`log_ids` may be filled later, before the first fetch."""
-        net = _Network(**configs)
+        net = _NetworkWithoutCycles(**configs)
         manager = _FetchByTopicId(net, log_ids, **configs)
         super().__init__(net=net, manager=manager, **configs)
 
@@ -117,7 +117,7 @@ class LogClient(TouchlineClient):
         return described
 
 
-class _Network(NetworkSelector):  # type: ignore[misc]  # kafka-python is untyped
+class _NetworkWithoutCycles(NetworkSelector):  # type: ignore[misc]  # kafka-python is untyped
     """Each poll that finds nothing ends in an error that is caught. As the library raises it, it is
     kept by a frame that it keeps, and with that all that its callers see: the records of whole
     batches, until the garbage collector comes."""
@@ -125,7 +125,7 @@ class _Network(NetworkSelector):  # type: ignore[misc]  # kafka-python is untype
     def run(self, coro: Any, *args: Any) -> Any:
         try:
             return super().run(coro, *args)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it goes on
+        except kafka_errors.KafkaTimeoutError as error:
             raise error.with_traceback(None)  # noqa: B904 - the same one
 
 
@@ -161,26 +161,35 @@ class _FetchByTopicId(KafkaConnectionManager):  # type: ignore[misc]  # kafka-py
             topic.topic_id = self._log_ids[topic.topic]
         request._min_version = request._max_version = FETCH_BY_TOPIC_ID  # noqa: SLF001
         delivered = Future()
-        line = self._line_for_fetches(node_id)
-        if delay := self.connection_delay(line):
-            refusal = kafka_errors.NodeNotReadyError(line)
+        connection_id = self._connection_for_fetches(node_id)
+        if delay := self._delay(connection_id):
+            refusal = kafka_errors.NodeNotReadyError(connection_id)
             self._net.call_later(delay, lambda: delivered.failure(refusal))
             return delivered
-        answered = super().send(request, line, request_timeout_ms)
+        answered = super().send(request, connection_id, request_timeout_ms)
         answered.add_callback(partial(self._deliver, delivered))
         answered.add_errback(delivered.failure)
         return delivered
 
-    def _line_for_fetches(self, node_id: Any) -> str:
-        """A connection of their own: a broker holds an empty fetch, and answers what was asked on
-        the same connection after it only then. The library does so for a group's coordinator."""
-        line = f"fetch-{node_id}"
+    def _connection_for_fetches(self, node_id: Any) -> str:
+        """Of their own: a broker holds an empty fetch, and answers what was asked on the same
+        connection after it only then. The library does so for a group's coordinator."""
+        connection_id = f"fetch-{node_id}"
         broker = self.cluster.broker_metadata(node_id)
         if broker is not None:
-            self.cluster._coordinator_brokers[line] = MetadataResponse.MetadataResponseBroker(  # noqa: SLF001
-                node_id=line, host=broker.host, port=broker.port, rack=broker.rack
+            own = MetadataResponse.MetadataResponseBroker(
+                node_id=connection_id, host=broker.host, port=broker.port, rack=broker.rack
             )
-        return line
+            self.cluster._coordinator_brokers[connection_id] = own  # noqa: SLF001
+        return connection_id
+
+    def _delay(self, connection_id: str) -> float:
+        """Seconds to wait before it is used: it failed just now, or the broker slows us down."""
+        connection = self._conns.get(connection_id)
+        throttled = 0.0
+        if connection is not None:
+            throttled = connection._throttle_time - time.monotonic()  # noqa: SLF001
+        return max(float(self.connection_delay(connection_id)), throttled, 0.0)
 
     def _deliver(self, delivered: Any, response: Any) -> None:
         names = {log_id: name for name, log_id in self._log_ids.items()}

@@ -165,6 +165,7 @@ class KafkaSubscription:
             partition = self._partitions.pop(place, None)
             if partition is not None:
                 self._assigned.discard(partition.source)
+                self._progress.pop(partition.source, None)
                 self._revoked.add(partition.source)
 
     def _reset(self, places: Iterable[TopicPartition]) -> None:

@@ -26,7 +26,8 @@ class PostgresListener:
 
     def __init__(self, engine: Engine, to: Iterable[ConsumerName]) -> None:
         self._engine = engine
-        self._wanted = {notice(consumer, EVENTS_TAXONOMY) for consumer in to}
+        # Who doesn't say who moved is of an earlier release.
+        self._wanted = {"", *(notice(consumer, EVENTS_TAXONOMY) for consumer in to)}
         self._connection: PoolProxiedConnection | None = None
         self._connect_at = float("-inf")
         self._ear, self._bell = socket.socketpair()
