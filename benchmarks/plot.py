@@ -29,7 +29,7 @@ def draw_growth(rows: Sequence[Row], path: Path) -> None:
         axes.plot(bets, [goal[name] for goal in goals], style, label=label)
     axes.plot(bets, list(unmoved[0].values()), "^:", label=UNMOVED)
     axes.set(xscale="log", yscale="log", xlabel="bets on the event", ylabel="seconds")
-    plain = FuncFormatter(lambda value, _: f"{value:,g}")
+    plain = FuncFormatter(lambda value, _: f"{value:,.10g}")
     axes.xaxis.set_major_formatter(plain)
     axes.yaxis.set_major_formatter(plain)
     axes.grid(visible=True, which="major", alpha=0.3)

@@ -33,7 +33,7 @@ def measure(*, repeats: int) -> list[Row]:
     ]
     return [
         _row("`touchline up` to ready, second start", ours, "PostgreSQL alone", ceiling, AIM_UP),
-        _row("`touchline --help`", helped, "importing typer and rich", imported, AIM_HELP),
+        _row("printing the help", helped, "importing typer and rich", imported, AIM_HELP),
     ]
 
 
