@@ -183,6 +183,7 @@ def test_every_dependency_has_its_reason() -> None:
     wanted = {
         "to run": project["dependencies"],
         "to work on it": project["optional-dependencies"]["dev"],
+        "to measure it": project["optional-dependencies"]["bench"],
     }
     for heading, requirements in wanted.items():
         rows = table(page, heading)
