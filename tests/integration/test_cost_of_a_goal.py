@@ -1,6 +1,7 @@
 """What a goal costs, counted: statements and records as a function of the bets that it moves. Times
 are for `make bench`; that they grow as they should is known by this."""
 
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
@@ -116,6 +117,24 @@ def test_a_goal_costs_what_it_moves(world: WorldOnPostgres, counted: list[str]) 
             found.statements[ConsumerName.EVENT_WRITER]
             == idle.statements[ConsumerName.EVENT_WRITER]
         )
+
+
+def test_telling_more_bets_takes_no_more_memory(world: WorldOnPostgres) -> None:
+    """Beyond what lies in the log afterwards, which here is in memory, too."""
+    beyond = {}
+    for bets in (30_000, 90_000):
+        event_id = an_event(world, bets)
+        world.submit(world.updating(event_id, goal("1-0")))
+        for name in (ConsumerName.EVENT_WRITER, ConsumerName.BET_WRITER):
+            while world.turn(name):
+                pass
+        tracemalloc.start()
+        while world.turn(ConsumerName.BET_SCORER):
+            pass
+        left, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        beyond[bets] = peak - left
+    assert beyond[90_000] < 1.5 * beyond[30_000], beyond
 
 
 def test_a_goal_that_moves_nobody_costs_nothing_more(
