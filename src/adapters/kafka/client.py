@@ -126,7 +126,9 @@ class _NetworkWithoutCycles(NetworkSelector):  # type: ignore[misc]  # kafka-pyt
         try:
             return super().run(coro, *args)
         except kafka_errors.KafkaTimeoutError as error:
-            raise error.with_traceback(None)  # noqa: B904 - the same one
+            error.with_traceback(None)
+            why = str(error)
+        raise kafka_errors.KafkaTimeoutError(why)
 
 
 class _ClosedWhenRefused(KafkaNetSocket):  # type: ignore[misc]  # kafka-python is untyped

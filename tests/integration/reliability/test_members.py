@@ -71,17 +71,17 @@ def test_zombies(site: Site, promises: Promises, rank: int) -> None:
 @contextmanager
 def everybody_in_the_midst_of_a_batch(site: Site) -> Iterator[None]:
     """Every member has read records, and waits for the positions to begin its decision."""
-    members = sum(len(site.system.members(consumer)) for consumer in CONSUMERS)
+    members = {f"touchline {name}": len(site.system.members(name)) for name in CONSUMERS}
     with site.postgres.cursor() as cursor:
         cursor.execute("LOCK TABLE positions IN ACCESS EXCLUSIVE MODE")
 
         def wait() -> bool:
             cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                " AND application_name = ANY (%s)",
-                ([f"touchline {consumer}" for consumer in CONSUMERS],),
+                "SELECT application_name, count(*) FROM pg_stat_activity"
+                " WHERE wait_event_type = 'Lock' AND application_name = ANY (%s) GROUP BY 1",
+                (list(members),),
             )
-            return cursor.fetchone() == (members,)
+            return dict(cursor.fetchall()) == members
 
         eventually(wait)
         yield
