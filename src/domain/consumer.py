@@ -15,7 +15,8 @@ from domain.errors import MalformedRecord
 from domain.log import EVENTS_TAXONOMY, LogPartition, Placed, Record
 from domain.messages import MESSAGE_TYPES, Other, subject_of
 from domain.ports import Codec, Database, MessageBus, UnitOfWork
-from domain.reading import Reader, Reading
+from domain.reader import Reader
+from domain.reading import Reading
 from domain.records import (
     ConsumerName,
     DeadLetter,

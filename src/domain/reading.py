@@ -1,35 +1,13 @@
-"""How a member reads the partitions that are its own: where it begins, and that the log is sound.
+"""How one partition is read: how far, what waits, and whether the log is still what it was."""
 
-The stored position says where to go on; the group's committed offset is never asked. On assignment
-and after every reset the log is compared with the position, and with that of the consumer before
-this one. A partition whose log is not what it was stands still until a person has looked.
-"""
-
-from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from itertools import groupby
-from operator import attrgetter
 from typing import NamedTuple
 
 from domain.buffer import Buffer
-from domain.errors import MalformedRecord
 from domain.log import Bounds, LogPartition, Record
-from domain.messages import Message, Other
-from domain.ports import Codec, Database, Subscription, UnitOfWork
 from domain.records import NOTHING_READ, ConsumerName, Position, Tally
-from domain.recreation import register
-from domain.rulings import Batch, Decoded, Handler, Lane, place_in
-
-LOOK_INTERVAL = 1.0
-"""Seconds between two looks at the log's end."""
-
-POLLED_RECORDS = 5000
-"""At most, in one poll."""
-
-BUFFERED_BATCHES = 2
-"""A partition is paused while it has this many batches in the buffer."""
 
 
 class Anchor(NamedTuple):
@@ -73,263 +51,29 @@ class Reading:
         """Whether the database went back since it was read: it was restored from a backup."""
         return self.next_offset > (0 if stored is None else stored.next_offset)
 
-
-class Reader:
-    """One member's partitions, and the records that wait in their buffers."""
-
-    def __init__(
-        self,
-        handler: Handler,
-        *,
-        subscription: Subscription,
-        codec: Codec,
-        database: Database,
-        monotonic: Callable[[], float],
-    ) -> None:
-        self._name = handler.name
-        self._behind = handler.behind
-        self._kinds = handler.kinds
-        self._lanes = {lane.topic: lane for lane in handler.lanes}
-        self._subscription = subscription
-        self._codec = codec
-        self._database = database
-        self._monotonic = monotonic
-        self._unstarted: set[LogPartition] = set()
-        self._readings: dict[LogPartition, Reading] = {}
-        self._looked_at = float("-inf")
-
     @property
-    def readings(self) -> Collection[Reading]:
-        return tuple(self._readings.values())
+    def following(self) -> int:
+        """The offset of the record that must come next."""
+        return self.anchors[0].offset if self.anchors else self.next_offset
 
-    def get(self, source: LogPartition) -> Reading | None:
-        return self._readings.get(source)
+    def anchor(self, bounds: Bounds) -> None:
+        """Let the last record of each reader, as far as it is still there, be proved first."""
+        for offset, reader in {reader.next_offset: reader for reader in self.readers}.items():
+            if reader.last_record_digest is not None and offset > bounds.start:
+                self.anchors.append(Anchor(offset - 1, reader.last_record_digest, reader.consumer))
 
-    def read(self, *, idle: float) -> None:
-        """Receive what has come, waiting up to `idle` seconds when nothing waits in the buffers;
-        start what is new; look at the log's end."""
-        busy = any(reading.buffer for reading in self._readings.values())
-        self.receive(timeout=0 if busy else idle)
-        self._start()
-        self._look_for_the_end()
+    def proves(self, record: Record) -> bool:
+        """Whether the record is the next anchor, the one that was read here before."""
+        anchor = self.anchors.popleft()
+        if (record.offset, record.digest()) == (anchor.offset, anchor.digest):
+            return True
+        self.lose_record(anchor.offset + 1, anchor.reader)
+        return False
 
-    def receive(self, *, timeout: float) -> None:
-        """Poll: take up changes of the assignment, and buffer the records."""
-        most = min(POLLED_RECORDS, max(lane.most for lane in self._lanes.values()))
-        poll = self._subscription.poll(timeout=timeout, most=most)
-        for source in poll.revoked:
-            self._readings.pop(source, None)
-            self._unstarted.discard(source)
-        for source in poll.assigned:
-            self.restart(source)
-        found: dict[LogPartition, list[Record]] = defaultdict(list)
-        for source, run in groupby(poll.records, key=attrgetter("source")):
-            found[source] += run
-        for source, records in found.items():
-            reading, left = self._readings.get(source), iter(records)
-            if reading is not None and self._is_proved(reading, left):
-                reading.buffer.add(Decoded(each, self._decode(each)) for each in left)
-        self._pause_and_resume()
+    def lose_end(self, end: int, next_offset: int, consumer: ConsumerName) -> None:
+        """The log is shorter than what the consumer has read."""
+        self.lost = f"the log ends at {end}, below position {next_offset} of {consumer}"
 
-    def _is_proved(self, reading: Reading, records: Iterator[Record]) -> bool:
-        """Whether the records, of which there are some, may be worked on. As long as there is
-        something to prove, the first of them is taken for that."""
-        if not reading.anchors or reading.lost is not None:
-            return reading.lost is None
-        record = next(records)
-        proves = _proves(reading, record)
-        if proves and (reading.anchors or _following(reading) != record.offset + 1):
-            self._subscription.seek(reading.source, _following(reading))
-            return False
-        return proves
-
-    def restart(self, source: LogPartition) -> None:
-        """Forget what was read of the partition, and go on from its stored position."""
-        self._readings.pop(source, None)
-        self._unstarted.add(source)
-
-    def restart_all(self) -> None:
-        for source in list(self._readings):
-            self.restart(source)
-
-    def batch(self, lane: Lane) -> Batch:
-        """The records that wait in a lane's buffers, up to its limit. Each partition has its share,
-        and what others leave of theirs: so one that is held stops no other."""
-        waiting = [
-            reading
-            for reading in self._readings.values()
-            if reading.source.topic == lane.topic and reading.lost is None
-        ]
-        batch: dict[LogPartition, Sequence[Decoded]] = {}
-        left = lane.most
-        for rank, reading in enumerate(sorted(waiting, key=lambda r: (r.buffer.weight, r.source))):
-            reading.held = False
-            taken, weight = reading.buffer.first(left // (len(waiting) - rank))
-            left -= weight
-            if taken:
-                batch[reading.source] = taken
-        return batch
-
-    def compare(self, batch: Batch, readers: Collection[Position]) -> None:
-        """See that this consumer, and the one before it, have read the same records."""
-        for reader in readers:
-            run, reading = batch.get(reader.source, ()), self._readings.get(reader.source)
-            last = place_in(run, reader.next_offset) - 1
-            if reading is None or last < 0 or run[last].record.offset != reader.next_offset - 1:
-                continue
-            if reader.last_record_digest not in {None, run[last].record.digest()}:
-                reading.lost = _another(reader.next_offset, reader.consumer)
-
-    def advance(self, positions: Collection[Position]) -> None:
-        """These positions are committed: drop what lies below them."""
-        for position in positions:
-            reading = self._readings.get(position.source)
-            if reading is None:
-                continue
-            reading.next_offset, reading.tally = position.next_offset, position.tally
-            reading.buffer.drop_below(position.next_offset)
-        self._pause_and_resume()
-        self._subscription.commit({p.source: p.next_offset for p in positions})
-
-    def _decode(self, record: Record) -> Message | Other | MalformedRecord:
-        try:
-            return self._codec.sift(record, self._kinds)
-        except MalformedRecord as malformed:
-            return malformed
-
-    def _pause_and_resume(self) -> None:
-        """Bound the buffers: full ones are paused until they are empty."""
-        for reading in self._readings.values():
-            room = BUFFERED_BATCHES * self._lanes[reading.source.topic].most
-            pause = reading.buffer.weight >= room or reading.lost is not None
-            if pause and not reading.paused:
-                self._subscription.pause([reading.source])
-                reading.paused = True
-            elif reading.paused and not pause and not reading.buffer:
-                self._subscription.resume([reading.source])
-                reading.paused = False
-
-    def _start(self) -> None:
-        """Begin newly assigned and reset partitions at their stored positions."""
-        if not self._unstarted:
-            return
-        # A log that is no longer there is left out: registered now, it would be the newest.
-        sources = sorted(self._subscription.bounds(self._unstarted))
-        with self._database.transaction() as uow:
-            for source in sources:
-                register(uow, source)
-            readers = self._readers(uow, sources)
-            uow.commit()
-        # Asked after the positions: others go on meanwhile, and the log with them.
-        for source, bounds in self._subscription.bounds(sources).items():
-            self._begin(readers[source], bounds)
-        self._pause_and_resume()
-
-    def _readers(
-        self, uow: UnitOfWork, sources: Sequence[LogPartition]
-    ) -> Mapping[LogPartition, list[Position]]:
-        """How far this consumer has come; and before it, the one that it follows."""
-        mine = uow.positions.read(self._name, sources)
-        ahead = uow.positions.read(self._behind, sources) if self._behind else {}
-        return {
-            source: [
-                *([ahead[source]] if source in ahead else ()),
-                mine.get(source) or Position(consumer=self._name, source=source),
-            ]
-            for source in sources
-        }
-
-    def _begin(self, readers: Sequence[Position], bounds: Bounds) -> None:
-        """Read on from the position, if the log is what it was when it was read: by this consumer,
-        and by the one that it follows."""
-        furthest, position = readers[0], readers[-1]
-        source, next_offset = position.source, position.next_offset
-        reading = Reading(source, next_offset, position.tally, end=bounds.end, readers=readers)
-        self._unstarted.discard(source)
-        self._readings[source] = reading
-        if bounds.end < furthest.next_offset:
-            reading.lost = _ends_below(bounds.end, furthest.next_offset, furthest.consumer)
-        elif bounds.start > next_offset:
-            reading.lost = f"the log starts at {bounds.start}, above position {next_offset}"
-        else:
-            reading.anchors.extend(_anchors(readers, bounds))
-            self._subscription.seek(source, _following(reading))
-            self._subscription.resume([source])
-            # Whoever had it before may have ended without telling how far it had come.
-            self._subscription.commit({source: next_offset})
-
-    def _look_for_the_end(self) -> None:
-        """Once a second ask where the log ends; and say, once this consumer has come so far, that
-        it stood at the end at the moment of asking. Under load, too, that moment comes."""
-        sound = [reading for reading in self._readings.values() if reading.lost is None]
-        now = self._monotonic()
-        if now - self._looked_at >= LOOK_INTERVAL and self._readings:
-            bounds = self._subscription.bounds([reading.source for reading in sound])
-            self._looked_at = now
-            for reading in sound:
-                if reading.source in bounds:
-                    self._see_end(reading, bounds[reading.source].end)
-            self._look_at_the_lost()
-        reached = [r for r in sound if not r.end_reached and r.lag == 0 and not r.anchors]
-        if reached:
-            self._say_end_reached({reading.source: reading for reading in reached})
-
-    def _see_end(self, reading: Reading, end: int) -> None:
-        reading.end, reading.end_reached = end, False
-        if end < reading.next_offset:
-            reading.lost = _ends_below(end, reading.next_offset, self._name)
-
-    def _look_at_the_lost(self) -> None:
-        """Begin again where the database went back: perhaps to a backup from before the loss."""
-        lost = [reading for reading in self._readings.values() if reading.lost is not None]
-        if not lost:
-            return
-        with self._database.transaction() as uow:
-            now = self._readers(uow, [reading.source for reading in lost])
-        for reading in lost:
-            reached = {position.consumer: position.next_offset for position in now[reading.source]}
-            if any(p.next_offset > reached.get(p.consumer, 0) for p in reading.readers):
-                self.restart(reading.source)
-
-    def _say_end_reached(self, reached: Mapping[LogPartition, Reading]) -> None:
-        """Mark these as caught up, but first see that the database still says so."""
-        with self._database.transaction() as uow:
-            stored = uow.positions.read(self._name, reached.keys())
-            gone_back = {s for s, reading in reached.items() if reading.is_ahead_of(stored.get(s))}
-            ago = timedelta(seconds=self._monotonic() - self._looked_at)
-            uow.positions.mark_caught_up(self._name, reached.keys() - gone_back, ago=ago)
-            uow.commit()
-        for source, reading in reached.items():
-            if source in gone_back:
-                self.restart(source)
-            else:
-                reading.end_reached = True
-
-
-def _anchors(readers: Sequence[Position], bounds: Bounds) -> Iterator[Anchor]:
-    """The last record of each reader, as far as it is still there."""
-    for offset, reader in {reader.next_offset: reader for reader in readers}.items():
-        if reader.last_record_digest is not None and offset > bounds.start:
-            yield Anchor(offset - 1, reader.last_record_digest, reader.consumer)
-
-
-def _following(reading: Reading) -> int:
-    """The offset of the record that must come next."""
-    return reading.anchors[0].offset if reading.anchors else reading.next_offset
-
-
-def _proves(reading: Reading, record: Record) -> bool:
-    """Whether the record is the next anchor, the one that was read here before."""
-    anchor = reading.anchors.popleft()
-    if (record.offset, record.digest()) == (anchor.offset, anchor.digest):
-        return True
-    reading.lost = _another(anchor.offset + 1, anchor.reader)
-    return False
-
-
-def _ends_below(end: int, next_offset: int, consumer: ConsumerName) -> str:
-    return f"the log ends at {end}, below position {next_offset} of {consumer}"
-
-
-def _another(next_offset: int, consumer: ConsumerName) -> str:
-    return f"the record before offset {next_offset} is not the one that {consumer} read"
+    def lose_record(self, next_offset: int, consumer: ConsumerName) -> None:
+        """Another record lies where the consumer's last one was."""
+        self.lost = f"the record before offset {next_offset} is not the one that {consumer} read"

@@ -23,7 +23,7 @@ from domain.evaluator import evaluate
 from domain.log import Bounds, LogPartition, LogPosition
 from domain.messages import BetUpdated, EventCreated, EventUpdated, Message
 from domain.ports import Database, EventLock, UnitOfWork
-from domain.reading import Reader
+from domain.reader import Reader
 from domain.records import ConsumerName, EventVersion, MarketOfEvent, Position, RefusalReason
 from domain.rulings import Request
 from domain.verdicts import Publication, refusal_error

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.log import BETS_STATE, EVENTS_TAXONOMY
-from domain.reading import BUFFERED_BATCHES
+from domain.reader import BUFFERED_BATCHES
 from domain.records import ConsumerName, Tally
 from domain.rulings import LIGHTEST_SLICE, Fate, Lane, Request, Ruling
 from tests.unit.bench import (
