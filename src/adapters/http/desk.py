@@ -187,12 +187,12 @@ class Desk:
         while questions:
             try:
                 with self._database.transaction() as uow:
-                    asked_once = cast("UnitOfWork", _Questions(uow))
+                    uow.events = cast("Events", EventsAskedOnce(uow.events))
                     while questions:
                         question = questions.popleft()
                         if question.answer.done():  # nobody waits any more
                             continue
-                        outcome = _outcome(question, asked_once)
+                        outcome = _outcome(question, uow)
                         yield question.answer, outcome
                         if isinstance(outcome, Exception) and not isinstance(outcome, RuleBroken):
                             break
@@ -230,22 +230,11 @@ class Desk:
         return waiter.placed.offset < self._reached.get(judge, 0)
 
 
-class _Delegating:
-    """What it doesn't do itself, another one does."""
-
-    def __init__(self, inner: object) -> None:
-        self._inner = inner
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._inner, name)
-
-
-class EventsAskedOnce(_Delegating):
+class EventsAskedOnce:
     """The events of a transaction in which each is looked up once, for all who ask for it. They had
     all asked before it began: so what is found holds at a moment while each of them waits."""
 
     def __init__(self, events: Events) -> None:
-        super().__init__(events)
         self._events = events
         self._found: dict[UUID, StoredEvent | None] = {}
 
@@ -256,13 +245,8 @@ class EventsAskedOnce(_Delegating):
             self._found |= {each: found.get(each) for each in unknown}
         return {each: stored for each in ids if (stored := self._found[each]) is not None}
 
-
-class _Questions(_Delegating):
-    """The repositories of such a transaction."""
-
-    def __init__(self, uow: UnitOfWork) -> None:
-        super().__init__(uow)
-        self.events = EventsAskedOnce(uow.events)
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._events, name)
 
 
 _Settlement = tuple["asyncio.Future[Any]", object]
