@@ -171,7 +171,8 @@ class Breaking:
         end = len(records) - what.records
         if end < 0 or any(loss.source == source for loss in simulation.chronicle.losses):
             return
-        beyond = {name for name, reached in self._reached(source).items() if reached > end}
+        reached = self._reached(source)
+        beyond = {name for name, offset in reached.items() if offset > end}
         if what.topic == BETS_STATE and not beyond:
             # Slices that nobody has read leave no trace: `verify` finds the bets, no consumer can.
             return
@@ -179,7 +180,10 @@ class Breaking:
         noticed_by = beyond | {
             name for name in READERS[source.topic] if FOLLOWED.get(name) in beyond
         }
-        simulation.chronicle.losses.append(Loss(source, simulation.scheduler.now, end, noticed_by))
+        until = max(reached.values(), default=0)
+        simulation.chronicle.losses.append(
+            Loss(source, simulation.scheduler.now, end, until, noticed_by)
+        )
         # A broker that lost its disk comes back without its groups: everybody joins again.
         for group in ConsumerName:
             for member in simulation.log.members(group):

@@ -61,6 +61,8 @@ class Loss:
     source: LogPartition
     at: float
     end: int
+    until: int
+    """Somebody had read what lay before this offset."""
     noticed_by: set[ConsumerName]
 
 
@@ -81,6 +83,16 @@ class Chronicle:
     restored_to: list[float] = field(default_factory=list)
     """When the backups were made to which the database went back."""
     trace: list[str] = field(default_factory=list)
+
+    def unhealed(self) -> list[Loss]:
+        """The losses that can be told: of the others all that anybody had read lies there again,
+        byte for byte, as slices do that the Bet Scorer had to repeat."""
+        return [loss for loss in self.losses if not self._is_healed(loss)]
+
+    def _is_healed(self, loss: Loss) -> bool:
+        lost = self.story[loss.source][loss.end : loss.until]
+        again = self.rewritten.get(loss.source, [])[: len(lost)]
+        return bool(lost) and [(k.key, k.value) for k in lost] == [(k.key, k.value) for k in again]
 
     def append(self, source: LogPartition, offset: int, kept: Kept) -> None:
         if any(loss.source == source for loss in self.losses):

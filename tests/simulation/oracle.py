@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from adapters.memory.tables import Tables
-from domain.log import BETS_STATE, EVENTS_TAXONOMY, LogPartition
+from adapters.memory.tables import PositionKey, Tables
+from domain.log import BETS_STATE, EVENTS_TAXONOMY, LogPartition, Record
 from domain.records import ConsumerName
 from tests.simulation.answers import Answers
 from tests.simulation.chronicle import Kept
@@ -49,17 +49,19 @@ class Oracle:
 
     # The story
 
-    def _story(self, source: LogPartition) -> list[Kept]:
-        """What lies there for consumers: once a tail is lost and noticed, what was there first."""
-        story = self._chronicle.story.get(source, [])
-        for loss in self._chronicle.losses:
-            if loss.source == source and source not in self._stopped:
-                return story[: loss.end] + self._chronicle.rewritten.get(source, [])
-        return story
-
     def _read(self, consumer: ConsumerName, source: LogPartition) -> Iterator[tuple[int, Kept]]:
-        end = self._reached.get((consumer, source), 0)
-        return enumerate(self._story(source)[:end])
+        """What the consumer has read there. After a loss that may be what was there first, also
+        when it was written later: it had been polled before. Its last record tells."""
+        row = self._tables.positions.get(PositionKey(consumer, source))
+        end = 0 if row is None else row.position.next_offset
+        read = self._chronicle.story.get(source, [])[:end]
+        for loss in self._chronicle.losses:
+            if row is not None and loss.source == source and end > loss.end:
+                again = self._chronicle.rewritten.get(source, [])
+                other = (read[: loss.end] + again)[:end]
+                if len(read) < end or _digest(source, read) != row.position.last_record_digest:
+                    read = other
+        return enumerate(read)
 
     def _tell(self) -> Truth:
         """Events first: a bet is judged by its place among its event's versions."""
@@ -251,7 +253,7 @@ class Oracle:
 
     def _losses(self) -> Iterator[str]:
         """Whoever had read beyond the beginning of what was lost says so, and who follows."""
-        for loss in self._chronicle.losses:
+        for loss in self._chronicle.unhealed():
             for name in loss.noticed_by:
                 if (name, loss.source) not in self._lost:
                     yield f"{name} didn't notice the loss {loss}"
@@ -259,3 +261,7 @@ class Oracle:
         for name, source in self._lost:
             if source not in known:
                 yield f"{name} says that {source} was lost"
+
+
+def _digest(source: LogPartition, read: list[Kept]) -> bytes:
+    return Record(source, len(read) - 1, read[-1].key, read[-1].value).digest()

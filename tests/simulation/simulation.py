@@ -234,7 +234,7 @@ class Simulation:
                         busy.append(f"{consumer} at {source[:2]} {reached} of {bounds.end}")
         busy += [
             f"{name} has not noticed a loss"
-            for loss in self.chronicle.losses
+            for loss in self.chronicle.unhealed()
             for name in loss.noticed_by
             if (name, loss.source) not in lost
         ]
