@@ -219,7 +219,7 @@ class World:
     def states(self, event_id: UUID) -> dict[Market, set[BetState]]:
         """The states of the event's bets, by market."""
         with self.database.transaction() as uow:
-            tally = uow.bets.tally(event_id)
+            tally = uow.bets.tallies([event_id])[event_id]
         return {
             market: {state for (of, state), bets in tally.items() if of is market and bets}
             for market in Market

@@ -65,8 +65,7 @@ class BetWriter:
                     rulings.append(slices.accept(message))
                 case _:
                     rulings.append(Fate.UNCHANGED)
-        bets.write()
-        slices.write()
+        uow.changes.tell(bets.write() | slices.write())
         return rulings
 
 
@@ -168,11 +167,13 @@ class _BetsInBatch:
             self._new_users[bet.id] = bet.placement.user_id
         return Fate.APPLIED
 
-    def write(self) -> None:
+    def write(self) -> set[UUID]:
+        """Write what has become of them; return their events."""
         if self._added:
             self._uow.bets.add(self._added.values())
         if self._new_users:
             self._uow.bets.change_users(self._new_users)
+        return {self._standing[each].event_id for each in self._added.keys() | self._new_users}
 
     def _known(self, placement: Placement, position: LogPosition) -> Known:
         versions = self._versions.get(placement.event_id, ())
@@ -218,9 +219,11 @@ class _SlicesInBatch:
         )
         return Fate.APPLIED
 
-    def write(self) -> None:
+    def write(self) -> set[UUID]:
+        """Write the ranges; return their events."""
         for ranges in without_overlap(self._ranges):
             self._uow.bets.write_states(ranges)
+        return {each.event_id for each in self._ranges}
 
 
 def without_overlap(ranges: Iterable[StateRange]) -> Iterator[list[StateRange]]:

@@ -60,6 +60,7 @@ class EventWriter:
         if versions:
             uow.events.write([current[event_id] for event_id in {v.event_id for v in versions}])
             uow.event_versions.add(versions)
+            uow.changes.tell({version.event_id for version in versions})
         return rulings
 
 

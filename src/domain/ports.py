@@ -20,6 +20,7 @@ from domain.records import (
     BetGroup,
     BetKind,
     BetRun,
+    BetTally,
     Book,
     ConsumerName,
     Correction,
@@ -30,7 +31,9 @@ from domain.records import (
     MarketOfEvent,
     PlacedBet,
     Position,
+    Reach,
     Refusal,
+    Standing,
     StateRange,
     StoredEvent,
 )
@@ -241,6 +244,13 @@ class EventVersions(Protocol):
         """All versions in order."""
         ...
 
+    def made_from(
+        self, first: Reach, last: Reach, *, event_id: UUID | None, most: int
+    ) -> Sequence[EventVersion]:
+        """The versions, `most` at most, that records from `first` on and before `last` made, in
+        the order of their times; of one event or of all. Both are of one log."""
+        ...
+
 
 class Bets(Protocol):
     """Bets that stand."""
@@ -270,8 +280,20 @@ class Bets(Protocol):
 
     def count(self, event_id: UUID) -> int: ...
 
-    def tally(self, event_id: UUID) -> Mapping[tuple[Market, BetState], int]:
-        """How many bets; combinations without any are left out."""
+    def tallies(self, event_ids: Collection[UUID]) -> Mapping[UUID, BetTally]:
+        """How many bets of each event stand how; an event without any has an empty one."""
+        ...
+
+    def held_by(
+        self, user_ids: Collection[str], event_ids: Collection[UUID], *, most: int
+    ) -> Mapping[str, list[Bet]]:
+        """The newest `most` bets of each user on any of these events, newest first. Users without
+        any are left out."""
+        ...
+
+    def standings(self, *, event_id: UUID | None, most: int) -> Sequence[Standing]:
+        """The users with the most wins: of one event, or of all. The better one of two with equal
+        wins has lost less; then they are in the order of their ids' code points."""
         ...
 
     def page(
@@ -376,6 +398,18 @@ class Audit(Protocol):
         ...
 
 
+MOST_TOLD = 200
+"""Of more events than that, who watches is only told that any may have changed."""
+
+
+class Changes(Protocol):
+    """Who watches, by a Watcher, is told what to look at again."""
+
+    def tell(self, event_ids: Collection[UUID]) -> None:
+        """On commit: these events changed, or bets on them did."""
+        ...
+
+
 class UnitOfWork(Protocol):
     """One transaction, READ COMMITTED: a method sees what was committed before it began, and what
     this transaction wrote. All or nothing: leaving without `commit` changes nothing.
@@ -393,6 +427,7 @@ class UnitOfWork(Protocol):
     deletions: Deletions
     dead_letters: DeadLetters
     audit: Audit
+    changes: Changes
 
     def commit(self, *, lazily: bool = False) -> None:
         """Make it durable. After Unavailable the outcome is unknown. `lazily`: a moment later, so
@@ -416,6 +451,21 @@ class Listener(Protocol):
     def close(self) -> None: ...
 
 
+class Watcher(Protocol):
+    """Hears which events changed. Who has one waits again and again, as with a Listener."""
+
+    def wait(self, timeout: float) -> frozenset[UUID] | None:
+        """The events that were told of since the last call, none after `timeout` seconds; None
+        when any may have changed: too many were told of at once, or some not heard."""
+        ...
+
+    def wake(self) -> None:
+        """Let the current or the next `wait` return at once; callable from any thread."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class Database(Protocol):
     """Where the story's state is kept."""
 
@@ -423,6 +473,10 @@ class Database(Protocol):
 
     def listen(self, to: Iterable[ConsumerName] = ConsumerName) -> Listener:
         """Wake when one of these consumers moves; others may wake it, too."""
+        ...
+
+    def watch(self) -> Watcher:
+        """Hear what is told from now on."""
         ...
 
     def close(self) -> None: ...

@@ -239,3 +239,29 @@ class Cursor(NamedTuple):
 
     created_at: datetime
     id: UUID
+
+
+class Reach(NamedTuple):
+    """How far the Event Writer has come in the story: in each partition of one log, the offset
+    before which every record has been judged."""
+
+    log_id: UUID
+    next_offsets: tuple[int, ...]
+
+
+BetTally = Mapping[tuple[Market, BetState], int]
+"""How many bets stand how; combinations without any are left out."""
+
+
+class Standing(NamedTuple):
+    """How a user's bets have gone."""
+
+    rank: int
+    """1 is the best; equal for users who won and lost as often."""
+    user_id: str
+    wins: int
+    losses: int
+    open: int
+    """Bets that are not decided yet."""
+    winning: int
+    """Of these, how many would win now."""

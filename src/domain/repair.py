@@ -47,6 +47,7 @@ def correct(
     uow.events.lock(events, EventLock.CHANGE)
     targets = list(_targets(sorted(groups), uow))
     counts = uow.audit.correct(targets, most=most) if targets else []
+    uow.changes.tell(events)
     return [
         target._replace(wrong=target.wrong._replace(bets=bets))
         for target, bets in zip(targets, counts, strict=True)

@@ -221,6 +221,7 @@ def delete_event(
         raise Lagging("the Bet Writer is behind; an event can't be deleted just now")
     uow.events.remove(event_id)
     uow.deletions.add(event_id)
+    uow.changes.tell([event_id])
 
 
 def delete_bet(uow: UnitOfWork, bet_id: UUID) -> None:
@@ -239,3 +240,4 @@ def delete_bet(uow: UnitOfWork, bet_id: UUID) -> None:
         raise Lagging("the Event Writer is behind; a bet can't be withdrawn just now")
     uow.bets.remove(bet_id)
     uow.deletions.add(bet_id)
+    uow.changes.tell([event_id])

@@ -13,6 +13,7 @@ from tests.contracts.repositories_locks import LocksContract
 from tests.contracts.repositories_positions import PositionsContract
 from tests.contracts.repositories_runs import RunsContract
 from tests.contracts.repositories_transactions import TransactionContract
+from tests.contracts.repositories_watching import WatchingContract
 
 __all__ = ["DatabaseContract"]
 
@@ -26,6 +27,7 @@ class DatabaseContract(
     BookkeepingContract,
     LocksContract,
     ListeningContract,
+    WatchingContract,
     AuditContract,
     CorrectionContract,
 ):

@@ -173,13 +173,17 @@ class BetsContract(DatabaseCases):
                 bet(5, event=2, market=Market.DRAW),
             ],
         )
-        assert alone(database).bets.tally(ONE) == {
-            (Market.TEAM_1, BetState.NONE): 2,
-            (Market.TEAM_1, BetState.WIN): 1,
-            (Market.DRAW, BetState.LOSE): 1,
+        assert alone(database).bets.tallies([ONE, TWO, UUID(int=404)]) == {
+            ONE: {
+                (Market.TEAM_1, BetState.NONE): 2,
+                (Market.TEAM_1, BetState.WIN): 1,
+                (Market.DRAW, BetState.LOSE): 1,
+            },
+            TWO: {(Market.DRAW, BetState.NONE): 1},
+            UUID(int=404): {},
         }
+        assert alone(database).bets.tallies([]) == {}
         assert alone(database).bets.count(ONE) == 4
-        assert alone(database).bets.tally(UUID(int=404)) == {}
         assert alone(database).bets.count(UUID(int=404)) == 0
 
     def test_pages_are_newest_first_and_stable_while_bets_are_added(

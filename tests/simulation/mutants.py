@@ -94,7 +94,7 @@ def _compare_with_stored(
         causes = {
             MarketOfEvent(event_id, market): steps[-1]
             for event_id, steps in versions.items()
-            for market, state in uow.bets.tally(event_id)
+            for market, state in uow.bets.tallies([event_id])[event_id]
             if state is not evaluate(market, steps[-1].state, steps[-1].score)
         }
         page = uow.bets.runs(sorted(causes), after=None, most=1000)

@@ -12,7 +12,7 @@ from adapters.memory.database import MemoryDatabase
 from adapters.memory.store import CommitFault
 from domain.errors import BusUnavailable, DatabaseUnavailable
 from domain.log import Bounds, LogPartition, NewRecord, Placed, Record
-from domain.ports import Listener, Poll, UnitOfWork
+from domain.ports import Listener, Poll, UnitOfWork, Watcher
 from domain.records import ConsumerName
 
 
@@ -67,6 +67,9 @@ class SimulatedDatabase:
 
     def listen(self, to: Iterable[ConsumerName] = ConsumerName) -> Listener:
         return self._inner.listen(to)
+
+    def watch(self) -> Watcher:
+        return self._inner.watch()
 
     def close(self) -> None:
         """Nothing is held."""

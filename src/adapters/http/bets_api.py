@@ -191,7 +191,7 @@ def _tally_routes(desk: Desk) -> APIRouter:
 
         def query(uow: UnitOfWork) -> dict[str, object]:
             event = get_event(uow, event_id)
-            tally = uow.bets.tally(event_id)
+            tally = uow.bets.tallies([event_id])[event_id]
             markets = {
                 market.value: {state.value: tally.get((market, state), 0) for state in BetState}
                 for market in Market

@@ -11,7 +11,7 @@ from adapters.memory.events import newest_first
 from adapters.memory.transaction import Transaction
 from domain.bets import Bet, BetColumns, BetState, Market
 from domain.ports import EventLock
-from domain.records import BetRun, Cursor, MarketOfEvent, StateRange
+from domain.records import BetRun, BetTally, Cursor, MarketOfEvent, Standing, StateRange
 
 
 class MemoryBets:
@@ -87,15 +87,54 @@ class MemoryBets:
             self._transaction.bets.remove(bet_id)
 
     def count(self, event_id: UUID) -> int:
-        return sum(self.tally(event_id).values())
+        return sum(self.tallies([event_id])[event_id].values())
 
-    def tally(self, event_id: UUID) -> Mapping[tuple[Market, BetState], int]:
+    def tallies(self, event_ids: Collection[UUID]) -> Mapping[UUID, BetTally]:
+        found: dict[UUID, Counter[tuple[Market, BetState]]] = {
+            each: Counter() for each in event_ids
+        }
         with self._transaction.statement():
-            return Counter(
-                (bet.placement.market, bet.state)
-                for bet in self._transaction.bets.rows()
-                if bet.event_id == event_id
+            for bet in self._transaction.bets.rows():
+                if bet.event_id in found:
+                    found[bet.event_id][bet.placement.market, bet.state] += 1
+        return found
+
+    def held_by(
+        self, user_ids: Collection[str], event_ids: Collection[UUID], *, most: int
+    ) -> Mapping[str, list[Bet]]:
+        found: dict[str, list[Bet]] = {each: [] for each in user_ids}
+        with self._transaction.statement():
+            for bet in self._transaction.bets.rows():
+                if bet.placement.user_id in found and bet.event_id in event_ids:
+                    found[bet.placement.user_id].append(bet)
+        return {
+            user_id: newest_first(bets, _cursor, after=None, most=most)
+            for user_id, bets in found.items()
+            if bets
+        }
+
+    def standings(self, *, event_id: UUID | None, most: int) -> Sequence[Standing]:
+        states: dict[str, Counter[BetState]] = defaultdict(Counter)
+        with self._transaction.statement():
+            for bet in self._transaction.bets.rows():
+                if event_id in (None, bet.event_id):
+                    states[bet.placement.user_id][bet.state] += 1
+        ranked = sorted(
+            states.items(),
+            key=lambda item: (-item[1][BetState.WIN], item[1][BetState.LOSE], item[0]),
+        )
+        results = [(-counts[BetState.WIN], counts[BetState.LOSE]) for _, counts in ranked]
+        return [
+            Standing(
+                rank=results.index(result) + 1,
+                user_id=user_id,
+                wins=counts[BetState.WIN],
+                losses=counts[BetState.LOSE],
+                open=counts.total() - counts[BetState.WIN] - counts[BetState.LOSE],
+                winning=counts[BetState.WINNING],
             )
+            for (user_id, counts), result in zip(ranked[:most], results, strict=False)
+        ]
 
     def page(
         self,

@@ -229,3 +229,14 @@ class MemoryDeadLetters:
         with self._transaction.statement():
             rows = self._transaction.dead_letters.rows()
             return next((each for each in rows if each.id == letter_id), None)
+
+
+class MemoryChanges:
+    """What those who watch are told, once it is committed."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    def tell(self, event_ids: Collection[UUID]) -> None:
+        with self._transaction.statement():
+            self._transaction.told.update(event_ids)

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NewType
+from uuid import UUID
 
 from adapters.memory.audit import MemoryAudit
 from adapters.memory.bets import MemoryBets
 from adapters.memory.bookkeeping import (
+    MemoryChanges,
     MemoryDeadLetters,
     MemoryDeletions,
     MemoryLogs,
@@ -25,6 +27,7 @@ from adapters.memory.transaction import Transaction
 from domain.ports import (
     Audit,
     Bets,
+    Changes,
     DeadLetters,
     Deletions,
     Events,
@@ -68,6 +71,9 @@ class MemoryDatabase:
     def listen(self, to: Iterable[ConsumerName] = ConsumerName) -> "MemoryListener":
         return MemoryListener(self._store)
 
+    def watch(self) -> "MemoryWatcher":
+        return MemoryWatcher(self._store)
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -93,6 +99,7 @@ class MemoryDatabase:
             self.disconnect("the database was restored from a backup")
             self._store.tables.replace_by(snapshot)
             self._store.moves += 1
+            self._store.changed.append(None)
             self._store.monitor.notify_all()
 
     def fail_next_commit(self, fault: CommitFault) -> None:
@@ -127,6 +134,38 @@ class MemoryListener:
         return self._woken or self._store.moves != self._seen
 
 
+class MemoryWatcher:
+    """Reads what all commits told of, from where it began to."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._seen = len(store.changed)
+        self._woken = False
+
+    def wait(self, timeout: float) -> frozenset[UUID] | None:
+        with self._store.monitor:
+            self._store.monitor.wait_for(self._has_news, timeout)
+            heard = self._store.changed[self._seen :]
+            self._seen, self._woken = len(self._store.changed), False
+        changed: set[UUID] = set()
+        for each in heard:
+            if each is None:
+                return None
+            changed |= each
+        return frozenset(changed)
+
+    def wake(self) -> None:
+        with self._store.monitor:
+            self._woken = True
+            self._store.monitor.notify_all()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _has_news(self) -> bool:
+        return self._woken or len(self._store.changed) != self._seen
+
+
 class _UnitOfWork:
     """The repositories of one transaction."""
 
@@ -141,6 +180,7 @@ class _UnitOfWork:
         self.deletions: Deletions = MemoryDeletions(transaction)
         self.dead_letters: DeadLetters = MemoryDeadLetters(transaction)
         self.audit: Audit = MemoryAudit(transaction)
+        self.changes: Changes = MemoryChanges(transaction)
 
     def commit(self, *, lazily: bool = False) -> None:
         self._transaction.commit()

@@ -10,7 +10,7 @@ from adapters.memory.transaction import Transaction
 from domain.events import EventState
 from domain.log import LogPosition
 from domain.ports import EventLock
-from domain.records import Cursor, EventVersion, StoredEvent
+from domain.records import Cursor, EventVersion, Reach, StoredEvent
 from domain.text import fold
 
 Item = TypeVar("Item")
@@ -112,6 +112,19 @@ class MemoryEventVersions:
 
     def history(self, event_id: UUID) -> Sequence[EventVersion]:
         return self._select(lambda each: each.event_id == event_id)
+
+    def made_from(
+        self, first: Reach, last: Reach, *, event_id: UUID | None, most: int
+    ) -> Sequence[EventVersion]:
+        def is_wanted(version: EventVersion) -> bool:
+            log_id, partition, offset = version.position
+            return (
+                event_id in (None, version.event_id)
+                and log_id == first.log_id
+                and first.next_offsets[partition] <= offset < last.next_offsets[partition]
+            )
+
+        return sorted(self._select(is_wanted), key=lambda each: each.at)[:most]
 
     def _select(self, is_wanted: Callable[[EventVersion], bool]) -> list[EventVersion]:
         with self._transaction.statement():

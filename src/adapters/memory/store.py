@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 from threading import Condition
+from uuid import UUID
 
 from adapters.memory.locks import Locks, Wait
 from adapters.memory.tables import Tables
@@ -28,6 +29,9 @@ class Store:
         self.locks = Locks(self.monitor, wait)
         self.moves = 0
         """How many commits moved positions."""
+        self.changed: list[frozenset[UUID] | None] = []
+        """The events that each commit told of; None where any may have changed: they
+        were too many, or a backup was restored."""
         self.fault: CommitFault | None = None
         """How the next commit fails."""
         self._last_letter_id = 0

@@ -4,11 +4,12 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any, NoReturn
+from uuid import UUID
 
 from adapters.memory.store import CommitFault, Store
 from adapters.memory.tables import Tables, View
 from domain.errors import DatabaseUnavailable
-from domain.ports import EventLock
+from domain.ports import MOST_TOLD, EventLock
 
 
 class Transaction:
@@ -28,6 +29,8 @@ class Transaction:
         self.deletions = View(store.tables.deletions)
         self.dead_letters = View(store.tables.dead_letters)
         self.moves_positions = False
+        self.told: set[UUID] = set()
+        """Events that changed here, or whose bets did."""
         self._failure: str | None = None
 
     @contextmanager
@@ -61,6 +64,9 @@ class Transaction:
             for view in self._views():
                 view.apply()
             self.store.moves += self.moves_positions
+            if self.told:
+                many = len(self.told) > MOST_TOLD
+                self.store.changed.append(None if many else frozenset(self.told))
             self._end()
             if fault is CommitFault.AFTER:
                 self.fail("the connection was lost during the commit")
@@ -81,6 +87,7 @@ class Transaction:
 
     def _end(self) -> None:
         self.moves_positions = False
+        self.told.clear()
         self.store.locks.release(self)
 
     def _views(self) -> list[View[Any, Any]]:

@@ -1,6 +1,7 @@
 # ruff: noqa: S608 - what is put into the statements are this file's own constants
 """Bets that stand: placed, moved and read in bulk."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from adapters.postgres.arrays import moments, texts, uuids, words
 from adapters.postgres.session import Row, Session
 from domain.bets import Bet, BetColumns, BetState, Market, Placement
 from domain.log import LogPosition
-from domain.records import BetRun, Cursor, MarketOfEvent, StateRange
+from domain.records import BetRun, BetTally, Cursor, MarketOfEvent, Standing, StateRange
 
 _LOWEST, _HIGHEST = UUID(int=0), UUID(int=2**128 - 1)
 
@@ -81,6 +82,30 @@ FROM (
     ORDER BY wanted.number, place.id LIMIT %(most)s
 ) AS page
 GROUP BY number ORDER BY number
+"""
+
+
+# Each user's newest bets by the index that has them in that order.
+_HELD_BY = f"""
+SELECT bet.* FROM unnest(%(user_ids)s::text[]) AS wanted (user_id)
+CROSS JOIN LATERAL (
+    SELECT {_BET} FROM bets
+    WHERE bets.user_id = wanted.user_id AND event_id = ANY(%(event_ids)s::uuid[])
+    ORDER BY date_created DESC, id DESC LIMIT %(most)s
+) AS bet
+"""
+
+_STANDINGS = """
+SELECT rank() OVER (ORDER BY wins DESC, losses), user_id, wins, losses, open, winning
+FROM (
+    SELECT user_id,
+        count(*) FILTER (WHERE state = 'win') AS wins,
+        count(*) FILTER (WHERE state = 'lose') AS losses,
+        count(*) FILTER (WHERE state IN ('none', 'winning', 'losing')) AS open,
+        count(*) FILTER (WHERE state = 'winning') AS winning
+    FROM bets {only} GROUP BY user_id
+) AS by_user
+ORDER BY wins DESC, losses, user_id COLLATE "C" LIMIT %(most)s
 """
 
 
@@ -171,13 +196,32 @@ class PostgresBets:
         )
         return int(rows[0][0])
 
-    def tally(self, event_id: UUID) -> Mapping[tuple[Market, BetState], int]:
-        rows = self._session.query(
-            "SELECT market, state, count(*) FROM bets WHERE event_id = %(id)s"
-            " GROUP BY market, state",
-            {"id": str(event_id)},
-        )
-        return {(Market(market), BetState(state)): count for market, state, count in rows}
+    def tallies(self, event_ids: Collection[UUID]) -> Mapping[UUID, BetTally]:
+        found: dict[UUID, dict[tuple[Market, BetState], int]] = {each: {} for each in event_ids}
+        if found:
+            for event_id, market, state, count in self._session.query(
+                "SELECT event_id, market, state, count(*) FROM bets"
+                " WHERE event_id = ANY(%(ids)s::uuid[]) GROUP BY event_id, market, state",
+                {"ids": uuids(found)},
+            ):
+                found[event_id][Market(market), BetState(state)] = count
+        return found
+
+    def held_by(
+        self, user_ids: Collection[str], event_ids: Collection[UUID], *, most: int
+    ) -> Mapping[str, list[Bet]]:
+        found: dict[str, list[Bet]] = defaultdict(list)
+        if user_ids and event_ids:
+            wanted = {"user_ids": texts(set(user_ids)), "event_ids": uuids(event_ids), "most": most}
+            for row in self._session.query(_HELD_BY, wanted):
+                bet = _bet(row)
+                found[bet.placement.user_id].append(bet)
+        return dict(found)
+
+    def standings(self, *, event_id: UUID | None, most: int) -> Sequence[Standing]:
+        only = "" if event_id is None else "WHERE event_id = %(event_id)s"
+        wanted = {"event_id": None if event_id is None else str(event_id), "most": most}
+        return [Standing(*row) for row in self._session.query(_STANDINGS.format(only=only), wanted)]
 
     def page(
         self,

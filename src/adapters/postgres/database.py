@@ -9,15 +9,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters.postgres.audit import PostgresAudit
 from adapters.postgres.bets import PostgresBets
 from adapters.postgres.bookkeeping import PostgresDeadLetters, PostgresDeletions, PostgresRefusals
+from adapters.postgres.changes import PostgresChanges
 from adapters.postgres.engine import pooled_engine, unpooled_engine
 from adapters.postgres.errors import translated_errors
 from adapters.postgres.events import PostgresEvents, PostgresEventVersions
-from adapters.postgres.listener import PostgresListener
+from adapters.postgres.listener import PostgresListener, PostgresWatcher
 from adapters.postgres.positions import PostgresLogs, PostgresPositions
 from adapters.postgres.session import Session
 from domain.ports import (
     Audit,
     Bets,
+    Changes,
     DeadLetters,
     Deletions,
     Events,
@@ -52,6 +54,9 @@ class PostgresDatabase:
     def listen(self, to: Iterable[ConsumerName] = ConsumerName) -> PostgresListener:
         return PostgresListener(self._listeners, to)
 
+    def watch(self) -> PostgresWatcher:
+        return PostgresWatcher(self._listeners)
+
     def close(self) -> None:
         self.engine.dispose()
         self._listeners.dispose()
@@ -71,6 +76,7 @@ class _UnitOfWork:
         self.deletions: Deletions = PostgresDeletions(session)
         self.dead_letters: DeadLetters = PostgresDeadLetters(session)
         self.audit: Audit = PostgresAudit(session)
+        self.changes: Changes = PostgresChanges(session)
 
     def commit(self, *, lazily: bool = False) -> None:
         if lazily:

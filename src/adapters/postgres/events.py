@@ -13,7 +13,7 @@ from adapters.postgres.session import Row, Session
 from domain.events import Event, EventState
 from domain.log import LogPosition
 from domain.ports import EventLock
-from domain.records import Cursor, EventVersion, StoredEvent
+from domain.records import Cursor, EventVersion, Reach, StoredEvent
 from domain.score import Score
 from domain.text import fold
 
@@ -92,6 +92,16 @@ ORDER BY event_id, version
 """
 
 _HISTORY = f"SELECT {_VERSION} FROM event_versions WHERE event_id = %(id)s ORDER BY version"
+
+
+_MADE_FROM = f"""
+SELECT {_VERSION} FROM event_versions
+JOIN unnest(%(partitions)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[])
+    AS part (partition, first, last) USING (partition)
+WHERE log_id = %(log_id)s AND "offset" >= first AND "offset" < last
+    AND (%(event_id)s::uuid IS NULL OR event_id = %(event_id)s)
+ORDER BY at, event_id, version LIMIT %(most)s
+"""
 
 
 class PostgresEvents:
@@ -209,6 +219,19 @@ class PostgresEventVersions:
     def history(self, event_id: UUID) -> Sequence[EventVersion]:
         rows = self._session.query(_HISTORY, {"id": str(event_id)})
         return [_event_version(row) for row in rows]
+
+    def made_from(
+        self, first: Reach, last: Reach, *, event_id: UUID | None, most: int
+    ) -> Sequence[EventVersion]:
+        wanted = {
+            "log_id": str(first.log_id),
+            "partitions": words(range(len(first.next_offsets))),
+            "firsts": words(first.next_offsets),
+            "lasts": words(last.next_offsets),
+            "event_id": None if event_id is None else str(event_id),
+            "most": most,
+        }
+        return [_event_version(row) for row in self._session.query(_MADE_FROM, wanted)]
 
 
 def _places(positions: Collection[LogPosition]) -> dict[str, object]:

@@ -1,0 +1,35 @@
+"""Telling those who watch which events changed."""
+
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+from adapters.postgres.session import Session
+from domain.ports import MOST_TOLD
+
+CHANGES = "touchline_changes"
+"""Channel: events changed, or bets on them did. The payload has their ids, or says any."""
+
+ANY = "any"
+
+
+class PostgresChanges:
+    """Changes."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def tell(self, event_ids: Collection[UUID]) -> None:
+        if event_ids:
+            many = len(event_ids) > MOST_TOLD
+            payload = ANY if many else ",".join(each.hex for each in event_ids)
+            self._session.query(f"SELECT pg_notify('{CHANGES}', %(payload)s)", {"payload": payload})
+
+
+def events_told(payloads: Iterable[str]) -> frozenset[UUID] | None:
+    """The events that these payloads tell of; None when it may be any."""
+    told: set[UUID] = set()
+    for payload in payloads:
+        if payload == ANY:
+            return None
+        told.update(map(UUID, payload.split(",")))
+    return frozenset(told)

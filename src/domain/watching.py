@@ -1,0 +1,104 @@
+"""What those who watch are shown: what an event's next step would do, and what has happened since.
+
+Nobody has to ask the bets for a flip. All bets on a market of an event share one state, which its
+versions tell; so who knows how many bets a market has, knows how many flip.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from domain.bets import BetState, Market
+from domain.evaluator import evaluate
+from domain.events import Event, EventPatch, EventState, patch_event
+from domain.log import EVENTS_TAXONOMY, PARTITIONS
+from domain.ports import UnitOfWork
+from domain.records import BetTally, ConsumerName, EventVersion, Reach
+from domain.score import GOALLESS, Score
+
+
+class Preview(NamedTuple):
+    """What a change of an event would do."""
+
+    event: Event
+    """As it would be."""
+    bets: int
+    """How many bets stand on it."""
+    flips: Mapping[BetState, int]
+    """How many of them would get which new state."""
+
+
+class Step(NamedTuple):
+    """One version of an event, and the markets whose bets it moved."""
+
+    version: EventVersion
+    moved: Mapping[Market, BetState]
+
+
+def preview(event: Event, patch: EventPatch, tally: BetTally) -> Preview:
+    """What `patch` would do to the event and its bets. Raises what `patch_event` raises."""
+    after = patch_event(event, patch)
+    counts = by_market(tally)
+    flips: Counter[BetState] = Counter()
+    for market, state in _moved(event.state, event.score, after.state, after.score).items():
+        flips[state] += counts[market]
+    return Preview(after, counts.total(), +flips)
+
+
+def steps(versions: Sequence[EventVersion]) -> Iterator[Step]:
+    """What each of an event's versions did, in order. The first given one counts as following what
+    every event is at its creation."""
+    state, score = EventState.CREATED, GOALLESS
+    for version in versions:
+        yield Step(version, _moved(state, score, version.state, version.score))
+        state, score = version.state, version.score
+
+
+def by_market(tally: BetTally) -> Counter[Market]:
+    """How many bets each market has."""
+    counts: Counter[Market] = Counter()
+    for (market, _), count in tally.items():
+        counts[market] += count
+    return counts
+
+
+def by_state(tally: BetTally) -> Counter[BetState]:
+    """How many bets have each state."""
+    counts: Counter[BetState] = Counter()
+    for (_, state), count in tally.items():
+        counts[state] += count
+    return counts
+
+
+def _moved(
+    state: EventState, score: Score, new_state: EventState, new_score: Score
+) -> dict[Market, BetState]:
+    changes = {
+        market: (evaluate(market, state, score), evaluate(market, new_state, new_score))
+        for market in Market
+    }
+    return {market: after for market, (before, after) in changes.items() if before is not after}
+
+
+def reach_now(uow: UnitOfWork) -> Reach | None:
+    """How far the Event Writer has come in the story's newest log; None before there is one."""
+    logs = uow.logs.incarnations(EVENTS_TAXONOMY)
+    if not logs:
+        return None
+    reached = uow.positions.reached(EVENTS_TAXONOMY)
+    offsets = [reached.get((ConsumerName.EVENT_WRITER, each), 0) for each in range(PARTITIONS)]
+    return Reach(logs[-1], tuple(offsets))
+
+
+def made_between(
+    uow: UnitOfWork, first: Reach, last: Reach, *, event_id: UUID | None = None, most: int
+) -> Sequence[EventVersion] | None:
+    """The versions made from one reach to a later one, in order; None when that can't be told: the
+    log is another one by now, or they are more than `most`."""
+    if first.log_id != last.log_id:
+        return None
+    if first == last:
+        return []
+    versions = uow.event_versions.made_from(first, last, event_id=event_id, most=most + 1)
+    return versions if len(versions) <= most else None
