@@ -248,15 +248,16 @@ class Reader:
                 self.restart(reading.source)
 
     def _say_end_reached(self, reached: Mapping[LogPartition, Reading]) -> None:
-        """Mark these as caught up, but first see that the database still says so."""
+        """Mark these as caught up, but first see that the database still says so. It may have gone
+        back to a backup; or on, by a member that had polled what the log has lost since."""
         with self._database.transaction() as uow:
             stored = uow.positions.read(self._name, reached.keys())
-            gone_back = {s for s, reading in reached.items() if reading.is_ahead_of(stored.get(s))}
+            moved = {s for s, reading in reached.items() if not reading.is_at(stored.get(s))}
             ago = timedelta(seconds=self._monotonic() - self._looked_at)
-            uow.positions.mark_caught_up(self._name, reached.keys() - gone_back, ago=ago)
+            uow.positions.mark_caught_up(self._name, reached.keys() - moved, ago=ago)
             uow.commit()
         for source, reading in reached.items():
-            if source in gone_back:
+            if source in moved:
                 self.restart(source)
             else:
                 reading.end_reached = True

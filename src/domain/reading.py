@@ -51,6 +51,10 @@ class Reading:
         """Whether the database went back since it was read: it was restored from a backup."""
         return self.next_offset > (0 if stored is None else stored.next_offset)
 
+    def is_at(self, stored: Position | None) -> bool:
+        """Whether the database still says what it said when it was read."""
+        return self.next_offset == (0 if stored is None else stored.next_offset)
+
     @property
     def following(self) -> int:
         """The offset of the record that must come next."""

@@ -213,6 +213,17 @@ def test_a_lost_tail_stays_lost_though_the_log_grows_again(bench: Bench) -> None
     assert handler.decided == []
 
 
+def test_what_another_member_had_polled_before_it_was_lost_is_noticed(bench: Bench) -> None:
+    """It wrote after the heir had begun, further than the log now goes."""
+    member = started(bench, Noting())
+    bench.append(a_message())
+    work(member)
+    bench.stand(EVENT_WRITER, 3)
+    bench.seconds += 1
+    work(member)
+    assert reading_of(member).lost == "the log ends at 1, below position 3 of event-writer"
+
+
 def fill_again(bench: Bench) -> None:
     bench.log.truncate(EVENTS_TAXONOMY, 0, end=2)
     bench.append(junk(), a_message())
