@@ -15,6 +15,7 @@ from domain.events import Event, EventPatch, EventState, patch_event
 from domain.log import EVENTS_TAXONOMY, PARTITIONS
 from domain.ports import UnitOfWork
 from domain.records import BetTally, ConsumerName, EventVersion, Reach
+from domain.requests import get_event
 from domain.score import GOALLESS, Score
 
 
@@ -44,6 +45,12 @@ def preview(event: Event, patch: EventPatch, tally: BetTally) -> Preview:
     for market, state in _moved(event.state, event.score, after.state, after.score).items():
         flips[state] += counts[market]
     return Preview(after, counts.total(), +flips)
+
+
+def preview_of(uow: UnitOfWork, event_id: UUID, patch: EventPatch) -> Preview:
+    """The preview for the event and its bets as they now are. Raises EventNotFound, too."""
+    event = get_event(uow, event_id)
+    return preview(event, patch, uow.bets.tallies([event_id])[event_id])
 
 
 def steps(versions: Sequence[EventVersion]) -> Iterator[Step]:

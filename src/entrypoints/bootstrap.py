@@ -195,9 +195,11 @@ def _api(
     from prometheus_client import CollectorRegistry
 
     from adapters.http.desk import THREADS, Desk
+    from adapters.http.feed import Feed
     from adapters.http.metrics import ConsumerMetrics
 
-    opened = open_database(url, connections=THREADS, name=name)
+    # One connection more, for the feed's looks.
+    opened = open_database(url, connections=THREADS + 1, name=name)
     bus = open_bus(settings, opened)
     desk = Desk(
         database=opened,
@@ -210,4 +212,4 @@ def _api(
     registry = CollectorRegistry()
     if beside:
         registry.register(ConsumerMetrics({each.name: each.readings for each in beside}))
-    return create(desk, health=Dependencies(opened, bus), registry=registry)
+    return create(desk, Feed(opened), health=Dependencies(opened, bus), registry=registry)

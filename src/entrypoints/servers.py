@@ -55,11 +55,17 @@ class Server(uvicorn.Server):
             lifespan="on",
         )
         super().__init__(config)
+        self._app = app
         self._listener = listener
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A stream never ends by itself, and would be waited for.
+        self._app.state.end_streams()
+        await super().shutdown(sockets)
 
     async def run_until_exit(self) -> None:
         await self.serve(sockets=[self._listener])

@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from adapters.http import problems
 from adapters.http.bets_api import create_bets_api
 from adapters.http.events_api import create_events_api
+from adapters.http.feed import Feed
 from adapters.http.schemas import BetHistory, ShownBet, ShownEvent
 from adapters.postgres import schema
 from docs import diagrams
@@ -55,9 +56,9 @@ def servers() -> dict[str, Mapping[str, Any]]:
     """What the OpenAPI documents say, by each server's name."""
     created = {"events": create_events_api, "bets": create_bets_api}
     return {
-        name: create(cast("Any", None), health=dict, registry=CollectorRegistry()).openapi()[
-            "paths"
-        ]
+        name: create(
+            cast("Any", None), Feed(cast("Any", None)), health=dict, registry=CollectorRegistry()
+        ).openapi()["paths"]
         for name, create in created.items()
     }
 

@@ -4,16 +4,19 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from adapters.http import problems
 from adapters.http.bodies import StrictRoute
 from adapters.http.desk import Desk
+from adapters.http.feed import Feed
 from adapters.http.metrics import RequestMetrics
 from adapters.http.openapi import RULES, DescribedApi, refusals
+from adapters.http.pages.rendering import STATIC, LastingFiles
 from adapters.http.schemas import show_pending
 from domain.verdicts import Publication
 
@@ -24,6 +27,15 @@ REQUIRED = "database"
 """Without it a server is not ready; without the bus, reads go on."""
 
 
+HEAD = "touchline.head"
+"""Set in the scope of a request that was HEAD."""
+
+
+def was_head(request: Request) -> bool:
+    """Whether nobody reads the body: what never ends must end at once."""
+    return bool(request.scope.get(HEAD))
+
+
 class HeadAsGet:
     """Routes a HEAD request as GET; the server sends the answer without its body."""
 
@@ -32,20 +44,26 @@ class HeadAsGet:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", HEAD: True}
         await self._app(scope, receive, send)
 
 
-def new_app(title: str, desk: Desk, *, health: Health, registry: CollectorRegistry) -> FastAPI:
-    """An application that opens and closes the desk, and answers every error as a problem."""
+def new_app(
+    title: str, desk: Desk, feed: Feed, *, health: Health, registry: CollectorRegistry
+) -> FastAPI:
+    """An application that opens and closes desk and feed, and answers every error as a problem."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         desk.open()
+        feed.open()
         yield
+        feed.close()
         desk.close()
 
     app = health_app(title, health=health, registry=registry, lifespan=lifespan)
+    app.state.end_streams = feed.end_streams
+    app.mount("/static", GZipMiddleware(LastingFiles(directory=STATIC)), name="static")
     app.description = RULES
     return app
 
@@ -59,11 +77,16 @@ def health_app(
 ) -> FastAPI:
     """An application with `/livez`, `/readyz` and `/metrics`: all that a consumer serves."""
     app = DescribedApi(title=title, lifespan=lifespan, redirect_slashes=False, redoc_url=None)
+    app.state.end_streams = _nothing
     app.add_middleware(RequestMetrics, registry=registry)
     app.add_middleware(HeadAsGet)
     problems.install(app)
     app.include_router(_health_routes(health, registry))
     return app
+
+
+def _nothing() -> None:
+    """There are no streams."""
 
 
 def _health_routes(health: Health, registry: CollectorRegistry) -> APIRouter:

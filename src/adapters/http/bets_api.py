@@ -8,14 +8,17 @@ from prometheus_client import CollectorRegistry
 from adapters.http.app import Health, json_response, new_app, pending
 from adapters.http.bodies import StrictRoute
 from adapters.http.desk import Desk
+from adapters.http.feed import Feed
 from adapters.http.headers import IdempotencyKey, RespondAsync
 from adapters.http.openapi import giving, leading_to, refusals, taking, undecided
-from adapters.http.paging import PageQuery, page_of
+from adapters.http.pages.players import player_pages
+from adapters.http.paging import LimitQuery, PageQuery, page_of
 from adapters.http.schemas import (
     BetChanges,
     BetHistory,
     BetPage,
     EventTally,
+    Leaderboard,
     NewBet,
     PendingBet,
     ShownBet,
@@ -23,7 +26,10 @@ from adapters.http.schemas import (
     UuidText,
     show_bet,
     show_change,
+    show_standing,
+    show_tally,
 )
+from adapters.http.streams import stream_routes
 from domain.bets import Bet, BetState, Market, Placement
 from domain.history import BetChange, bet_history
 from domain.identity import bet_id_of_key
@@ -48,10 +54,21 @@ class BetsQuery(PageQuery):
     state: BetState | None = None
 
 
-def create_bets_api(desk: Desk, *, health: Health, registry: CollectorRegistry) -> FastAPI:
-    app = new_app("Touchline bets", desk, health=health, registry=registry)
+class LeaderboardQuery(LimitQuery):
+    """Of which event; of all when there is none."""
+
+    eventId: UuidText | None = None  # noqa: N815 - the brief's name
+
+
+def create_bets_api(
+    desk: Desk, feed: Feed, *, health: Health, registry: CollectorRegistry
+) -> FastAPI:
+    app = new_app("Touchline bets", desk, feed, health=health, registry=registry)
     app.include_router(_routes(desk))
     app.include_router(_tally_routes(desk))
+    app.include_router(_leaderboard_routes(desk))
+    app.include_router(stream_routes(desk, feed, with_bets=True))
+    app.include_router(player_pages(desk, feed))
     return app
 
 
@@ -191,13 +208,27 @@ def _tally_routes(desk: Desk) -> APIRouter:
 
         def query(uow: UnitOfWork) -> dict[str, object]:
             event = get_event(uow, event_id)
-            tally = uow.bets.tallies([event_id])[event_id]
-            markets = {
-                market.value: {state.value: tally.get((market, state), 0) for state in BetState}
-                for market in Market
-            }
-            return {"event_version": event.version, "markets": markets}
+            return show_tally(event.version, uow.bets.tallies([event_id])[event_id])
 
         return json_response(await desk.read(query))
+
+    return router
+
+
+def _leaderboard_routes(desk: Desk) -> APIRouter:
+    router = APIRouter(tags=["bets"], route_class=StrictRoute)
+
+    @router.get(
+        "/leaderboard",
+        operation_id="get_leaderboard",
+        response_model=Leaderboard,
+        responses=refusals(),
+    )
+    async def get_leaderboard(query: Annotated[LeaderboardQuery, Query()]) -> Response:
+        """Who has won most, of one event or of all; equal wins and losses, equal rank."""
+        standings = await desk.read(
+            lambda uow: uow.bets.standings(event_id=query.eventId, most=query.limit)
+        )
+        return json_response({"items": [show_standing(each) for each in standings]})
 
     return router

@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
@@ -24,12 +25,12 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        known = {name for p in self.dependant.query_params for name in _query_names(p)}
+        known = {name for p in _query_params(self.dependant) for name in _query_names(p)}
 
         async def strict(request: Request) -> Response:
             if request.method in _WITH_BODY:
                 _check_media_type(request)
-            body = await _read_body(request)
+            body = await read_body(request)
             if request.method in _WITH_BODY:
                 # Where Starlette keeps what it has read and parsed itself.
                 request._body = body  # noqa: SLF001
@@ -62,6 +63,13 @@ def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
 
 
+def _query_params(dependant: Dependant) -> Iterator[Any]:
+    """Those of a route and of what it depends on."""
+    yield from dependant.query_params
+    for each in dependant.dependencies:
+        yield from _query_params(each)
+
+
 def _query_names(parameter: Any) -> list[str]:
     """The names that a parameter, or a model of parameters, takes from the query."""
     fields = getattr(parameter.field_info.annotation, "model_fields", None)
@@ -88,7 +96,7 @@ def _check_media_type(request: Request) -> None:
         raise HTTPException(415, "send it without a Content-Encoding")
 
 
-async def _read_body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
     """Read the body, however it is sent, but never keep more than is allowed.
 
     The rest of one that is too large need not be read here: the server throws it away, so that

@@ -10,8 +10,10 @@ from pydantic import Field
 from adapters.http.app import Health, json_response, new_app, pending
 from adapters.http.bodies import StrictRoute
 from adapters.http.desk import Desk
+from adapters.http.feed import Feed
 from adapters.http.headers import IdempotencyKey, IfMatch, RespondAsync, entity_tag, is_known
 from adapters.http.openapi import giving, leading_to, refusals, taking, undecided
+from adapters.http.pages.operators import operator_pages
 from adapters.http.paging import PageQuery, page_of
 from adapters.http.schemas import (
     EventChanges,
@@ -20,12 +22,15 @@ from adapters.http.schemas import (
     NewEvent,
     PendingEvent,
     ShownEvent,
+    ShownPreview,
     TeamText,
     TypeText,
     UuidText,
     show_event,
+    show_preview,
     show_version,
 )
+from adapters.http.streams import stream_routes
 from domain.events import Event, EventState
 from domain.identity import event_id_of_key
 from domain.messages import subject_of
@@ -34,6 +39,7 @@ from domain.records import Cursor, EventVersion
 from domain.requests import create_event, delete_event, get_event, update_event
 from domain.text import fold
 from domain.verdicts import Publication
+from domain.watching import preview_of
 
 _LINKS = leading_to(
     "event_id", "id", "get_event", "update_event", "delete_event", "get_event_history"
@@ -49,9 +55,13 @@ class EventsQuery(PageQuery):
     team: TeamText | None = Field(default=None, description="Either side, case-folded.")
 
 
-def create_events_api(desk: Desk, *, health: Health, registry: CollectorRegistry) -> FastAPI:
-    app = new_app("Touchline events", desk, health=health, registry=registry)
+def create_events_api(
+    desk: Desk, feed: Feed, *, health: Health, registry: CollectorRegistry
+) -> FastAPI:
+    app = new_app("Touchline events", desk, feed, health=health, registry=registry)
     app.include_router(_routes(desk))
+    app.include_router(stream_routes(desk, feed, with_bets=False))
+    app.include_router(operator_pages(desk, feed))
     return app
 
 
@@ -183,5 +193,18 @@ def _routes(desk: Desk) -> APIRouter:
 
         versions = await desk.read(query)
         return json_response({"items": [show_version(version) for version in versions]})
+
+    @router.get(
+        "/{event_id}/preview",
+        operation_id="preview_event",
+        response_model=ShownPreview,
+        responses=refusals(404, 409),
+    )
+    async def get_preview(
+        event_id: UuidText, changes: Annotated[EventChanges, Query()]
+    ) -> Response:
+        """What a change would do to the event and its bets; nothing is changed."""
+        found = await desk.read(lambda uow: preview_of(uow, event_id, changes.patch()))
+        return json_response(show_preview(found))
 
     return router

@@ -80,12 +80,14 @@ class RequestMetrics:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 500
+        began, status, is_stream = time.perf_counter(), 500, False
 
         async def noting(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_stream
             if message["type"] == "http.response.start":
                 status = message["status"]
+                media_type = dict(message["headers"]).get(b"content-type", b"")
+                is_stream = media_type.startswith(b"text/event-stream")
             await send(message)
 
         try:
@@ -94,4 +96,5 @@ class RequestMetrics:
             method = scope["method"] if scope["method"] in METHODS else ELSE
             route = getattr(scope.get("route"), "path", ELSE)
             self._requests.labels(method, route, str(status)).inc()
-            self._seconds.labels(method, route).observe(time.perf_counter() - began)
+            if not is_stream:  # it lasts as long as its client likes
+                self._seconds.labels(method, route).observe(time.perf_counter() - began)

@@ -43,15 +43,21 @@ def _ascii_number(value: Any) -> Any:
     return value
 
 
-class PageQuery(BaseModel):
-    """The query parameters of every list; `items` names what it lists."""
+class LimitQuery(BaseModel):
+    """The query parameter of every list."""
 
     model_config = ConfigDict(extra="forbid")
-    items: ClassVar[str]
 
     limit: Annotated[int, Field(ge=1, le=LARGEST_LIMIT), BeforeValidator(_ascii_number)] = (
         DEFAULT_LIMIT
     )
+
+
+class PageQuery(LimitQuery):
+    """The query parameters of a list that goes on; `items` names what it lists."""
+
+    items: ClassVar[str]
+
     cursor: str | None = Field(
         default=None,
         description="The `next` of the page before.",

@@ -21,10 +21,11 @@ from domain.errors import InvalidValue
 from domain.events import LONGEST_TEAM, LONGEST_TYPE, Event, EventPatch, EventState
 from domain.history import BetChange
 from domain.messages import EventCreated, EventUpdated
-from domain.records import EventVersion
+from domain.records import BetTally, EventVersion, Standing
 from domain.score import Score
 from domain.text import check_text
 from domain.verdicts import Publication
+from domain.watching import Preview
 
 
 def _by(check: Callable[[str], object]) -> AfterValidator:
@@ -240,6 +241,25 @@ class EventTally(BaseModel):
     markets: dict[Market, MarketTally]
 
 
+class ShownPreview(BaseModel):
+    event: ShownEvent
+    bets: int = Field(description="How many bets stand on the event.")
+    flips: dict[BetState, int] = Field(description="How many of them would get which new state.")
+
+
+class ShownStanding(BaseModel):
+    rank: ShownNumber
+    userId: str  # noqa: N815 - the brief's name
+    wins: int
+    losses: int
+    open: int = Field(description="Bets that are not decided yet.")
+    winning: int = Field(description="Of these, how many would win now.")
+
+
+class Leaderboard(BaseModel):
+    items: list[ShownStanding]
+
+
 class ProblemError(BaseModel):
     loc: list[str | int]
     msg: str
@@ -265,6 +285,30 @@ def show_bet(bet: Bet) -> dict[str, object]:
     return placement_data(bet.placement) | {
         "state": bet.state.value,
         "event_version": bet.event_version,
+    }
+
+
+def show_tally(event_version: int, tally: BetTally) -> dict[str, object]:
+    markets = {
+        market.value: {state.value: tally.get((market, state), 0) for state in BetState}
+        for market in Market
+    }
+    return {"event_version": event_version, "markets": markets}
+
+
+def show_preview(preview: Preview) -> dict[str, object]:
+    flips = {state.value: count for state, count in preview.flips.items()}
+    return {"event": show_event(preview.event), "bets": preview.bets, "flips": flips}
+
+
+def show_standing(standing: Standing) -> dict[str, object]:
+    return {
+        "rank": standing.rank,
+        "userId": standing.user_id,
+        "wins": standing.wins,
+        "losses": standing.losses,
+        "open": standing.open,
+        "winning": standing.winning,
     }
 
 

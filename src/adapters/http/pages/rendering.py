@@ -1,0 +1,88 @@
+"""Templates to HTML. Everything that is put in is escaped."""
+
+import hashlib
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from adapters.http.pages import words
+from domain.bets import BetState, Market
+from domain.events import EventState
+
+_HERE = Path(__file__).parent
+STATIC = _HERE / "static"
+FOREVER = "public, max-age=31536000, immutable"
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Nothing is loaded from elsewhere, and nothing runs that is not a file of ours."""
+
+
+@cache
+def static(name: str) -> str:
+    """The path of a file, which changes with its content."""
+    digest = hashlib.blake2b((STATIC / name).read_bytes(), digest_size=6).hexdigest()
+    return f"/static/{name}?v={digest}"
+
+
+def moment(when: datetime) -> Markup:
+    """A time: in the viewer's zone once the page's script has run, in UTC without it."""
+    utc = when.astimezone(UTC)
+    text = f"{utc:%Y-%m-%d %H:%M} UTC"
+    return Markup('<time datetime="{}">{}</time>').format(utc.isoformat(), escape(text))
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "static": static,
+        "words": words,
+        "BetState": BetState,
+        "EventState": EventState,
+        "Market": Market,
+    }
+    environment.filters["moment"] = moment
+    return environment
+
+
+_TEMPLATES = _environment()
+
+
+def render(template: str, **context: Any) -> str:
+    return _TEMPLATES.get_template(template).render(context)
+
+
+def html(template: str, status: int = 200, **context: Any) -> Response:
+    headers = {
+        "Content-Security-Policy": POLICY,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HTMLResponse(render(template, **context), status, headers)
+
+
+class LastingFiles(StaticFiles):
+    """Static files that browsers keep: another content has another address."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = FOREVER
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
