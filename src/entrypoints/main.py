@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -12,6 +12,7 @@ import typer
 
 from domain.errors import TouchlineError
 from domain.records import ConsumerName
+from entrypoints import game_commands
 from entrypoints.matches import MATCHES
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ app = typer.Typer(
 )
 letters = typer.Typer(help="Records that could not be read: see them, put them back.")
 app.add_typer(letters, name="dead-letters", no_args_is_help=True)
+app.add_typer(game_commands.events, name="events", no_args_is_help=True)
+app.add_typer(game_commands.bets, name="bets", no_args_is_help=True)
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="0 = a free one.", min=0, max=65535)]
@@ -177,6 +180,29 @@ def demo(
     right = run_demo(match=match, bets=bets, speed=speed, events_url=events_url, bets_url=bets_url)
     if not right:
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def watch(
+    event: Annotated[str | None, typer.Argument(metavar="[EVENT]", help="All without it.")] = None,
+    *,
+    user: Annotated[str | None, typer.Option(help="Whose bets on it, too.")] = None,
+    events_url: Annotated[str, typer.Option(help="The events API.")] = game_commands.EVENTS_URL,
+    bets_url: Annotated[str, typer.Option(help="The bets API.")] = game_commands.BETS_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Watch a match until every bet on it is decided, or all matches until stopped. Plain lines
+    where the output is no terminal."""
+    from rich.console import Console
+
+    from entrypoints.watch import watch_all, watch_event
+
+    console = Console()
+    with suppress(KeyboardInterrupt):
+        if event is None:
+            watch_all(events_url=events_url, console=console, as_json=as_json)
+        else:
+            watch_event(event, user=user, bets_url=bets_url, console=console, as_json=as_json)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from adapters.http.pages.operators import operator_pages
 from adapters.http.paging import PageQuery, page_of
 from adapters.http.schemas import (
     EventChanges,
+    EventFields,
     EventHistory,
     EventPage,
     NewEvent,
@@ -42,7 +43,13 @@ from domain.verdicts import Publication
 from domain.watching import preview_of
 
 _LINKS = leading_to(
-    "event_id", "id", "get_event", "update_event", "delete_event", "get_event_history"
+    "event_id",
+    "id",
+    "get_event",
+    "update_event",
+    "delete_event",
+    "get_event_history",
+    "preview_event",
 )
 
 
@@ -200,9 +207,7 @@ def _routes(desk: Desk) -> APIRouter:
         response_model=ShownPreview,
         responses=refusals(404, 409),
     )
-    async def get_preview(
-        event_id: UuidText, changes: Annotated[EventChanges, Query()]
-    ) -> Response:
+    async def get_preview(event_id: UuidText, changes: Annotated[EventFields, Query()]) -> Response:
         """What a change would do to the event and its bets; nothing is changed."""
         found = await desk.read(lambda uow: preview_of(uow, event_id, changes.patch()))
         return json_response(show_preview(found))

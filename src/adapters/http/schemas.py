@@ -118,10 +118,8 @@ _ABSENT: Any = Field(default=None)
 """Absent is not null: a default that is no value of the type, and null is refused as any other."""
 
 
-class EventChanges(_Body):
-    """What shall change; at least one field."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
+class EventFields(_Body):
+    """What of an event can change."""
 
     state: EventState = _ABSENT
     score: ScoreText = _ABSENT
@@ -130,12 +128,6 @@ class EventChanges(_Body):
     team_2: TeamText = _ABSENT
     event_date: TimeText = _ABSENT
 
-    @model_validator(mode="after")
-    def _not_empty(self) -> "EventChanges":
-        if not self.model_fields_set:
-            raise ValueError("name at least one field to change")
-        return self
-
     def patch(self) -> EventPatch:
         named: dict[str, Any] = self.model_dump(exclude_unset=True)
         if "score" in named:
@@ -143,6 +135,18 @@ class EventChanges(_Body):
         if "event_date" in named:
             named["event_date"] = parse_time("event_date", named["event_date"])
         return EventPatch(**named)
+
+
+class EventChanges(EventFields):
+    """What shall change; at least one field."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "EventChanges":
+        if not self.model_fields_set:
+            raise ValueError("name at least one field to change")
+        return self
 
 
 class NewBet(_Body):

@@ -22,6 +22,8 @@ EVENT_ROUTES = {
     "PATCH /events/{event_id}": "200 202 404 409 412 413 415 422 500 503",
     "DELETE /events/{event_id}": "204 404 409 412 413 422 500 503",
     "GET /events/{event_id}/history": "200 404 413 422 500 503",
+    "GET /events/{event_id}/preview": "200 404 409 413 422 500 503",
+    "GET /stream": "200 404 413 422 500 503",
 }
 BET_ROUTES = {
     "POST /bets": "201 202 404 409 413 415 422 500 503",
@@ -31,6 +33,8 @@ BET_ROUTES = {
     "DELETE /bets/{bet_id}": "204 404 409 413 422 500 503",
     "GET /bets/{bet_id}/history": "200 404 413 422 500 503",
     "GET /events/{event_id}/tally": "200 404 413 422 500 503",
+    "GET /leaderboard": "200 413 422 500 503",
+    "GET /stream": "200 404 413 422 500 503",
 }
 HEALTH = {f"GET {path}": "200 413 422 500 503" for path in ("/livez", "/readyz", "/metrics")}
 ROUTES = {"events": EVENT_ROUTES | HEALTH, "bets": BET_ROUTES | HEALTH}
@@ -42,6 +46,7 @@ HEADERS = {
     "DELETE /events/{event_id}": {"If-Match"},
     "POST /bets": {"Idempotency-Key", "Prefer"},
     "PATCH /bets/{bet_id}": {"Prefer"},
+    "GET /stream": {"Last-Event-ID"},
 }
 
 
@@ -156,6 +161,8 @@ def test_answers_are_described(api: str, document: Json) -> None:
                 assert content == {"application/problem+json": {"schema": problem}}
             elif name == "GET /metrics":
                 assert content == {"text/plain": {"schema": {"type": "string"}}}
+            elif name == "GET /stream":
+                assert content.keys() == {"text/event-stream"}
             else:
                 assert content["application/json"]["schema"]
 

@@ -1,5 +1,6 @@
 """What the pages say in sentences. Every text for people about bets and goals is here."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -64,28 +65,23 @@ def headline(event: Event, tally: BetTally) -> str:
             return f"{now} is over: {states[BetState.WIN]:,} of {several(bets, 'bet')} won."
 
 
-def flips(moved: Mapping[Market, BetState], tally: BetTally) -> Iterator[tuple[BetState, int]]:
-    """How many bets got which new state, the good news first."""
-    counts = by_market(tally)
-    for state in (BetState.WIN, BetState.LOSE, BetState.WINNING, BetState.LOSING):
-        count = sum(counts[market] for market, after in moved.items() if after is state)
-        if count:
-            yield state, count
-
-
 def flipped(moved: Mapping[Market, BetState], tally: BetTally) -> str:
     """What a step did to the bets, such as `80 bets flip: 40 to winning, 40 to losing`."""
-    return told_flips(flips(moved, tally))
+    counts = by_market(tally)
+    flips: Counter[BetState] = Counter()
+    for market, state in moved.items():
+        flips[state] += counts[market]
+    return _told_flips(flips)
 
 
-def told_flips(found: Iterable[tuple[BetState, int]]) -> str:
-    each = list(found)
-    total = sum(count for _, count in each)
+def _told_flips(flips: Mapping[BetState, int]) -> str:
+    total = sum(flips.values())
     if not total:
         return "No bet flips"
     verb = "flips" if total == 1 else "flip"
-    ways = ", ".join(f"{count:,} to {state}" for state, count in each)
-    return f"{several(total, 'bet')} {verb}: {ways}"
+    good_first = (BetState.WIN, BetState.LOSE, BetState.WINNING, BetState.LOSING)
+    ways = [f"{flips[state]:,} to {state}" for state in good_first if flips.get(state)]
+    return f"{several(total, 'bet')} {verb}: {', '.join(ways)}"
 
 
 def step_name(step: Step, before: EventVersion | None) -> str:
@@ -216,7 +212,7 @@ def consequence(before: Event, found: Preview) -> str:
             return "There are no bets yet."
         verb = "stands" if found.bets == 1 else "stand"
         return f"{several(found.bets, 'bet')} {verb} on it as it was: the players see new names."
-    return f"{told_flips(found.flips.items())}."
+    return f"{_told_flips(found.flips)}."
 
 
 def stands(ago: timedelta | None, behind: int | None) -> str:
