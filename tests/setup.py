@@ -1,4 +1,4 @@
-"""Gets what the tests need beyond Python packages: Java, Maven, and Apache Kafka's jars.
+"""Gets what the tests need beyond Python packages: Java, Maven, Apache Kafka's jars, and Chromium.
 
 Run by `make test` as `python -m tests.setup`. What is there already is left alone. What can't be
 installed from here stops it before the first test, with the command to type.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.kafka.jars import POM, jars_directory
 
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 OLDEST_JAVA = 17
 JAVA_PACKAGES = ("openjdk-17-jre-headless", "openjdk-21-jre-headless", "default-jre-headless")
 """The first one that the Debian release at hand has is installed."""
@@ -22,6 +23,7 @@ JAVA_PACKAGES = ("openjdk-17-jre-headless", "openjdk-21-jre-headless", "default-
 def main() -> None:
     """Install what is missing."""
     ensure_java_and_maven()
+    ensure_chromium()
     copy_kafka_jars()
 
 
@@ -39,6 +41,31 @@ def ensure_java_and_maven() -> None:
             f"Installed {' and '.join(packages)}, but `java -version` still names none that is "
             f"{OLDEST_JAVA} or newer. Type: update-alternatives --config java"
         )
+
+
+def ensure_chromium() -> None:
+    """Install the browser that the pages are tested in, or exit with the command that does."""
+    if found_chromium() is not None:
+        return
+    if not may_install():
+        sys.exit(f"The tests need Chromium. Type: {command_to_type('chromium')}")
+    run("apt-get", "update", "-q")
+    run("apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium")
+    chromium()
+
+
+def found_chromium() -> str | None:
+    """Where a Chromium is, under one of the names that distributions give it."""
+    found = (shutil.which(name) for name in CHROMIUM_NAMES)
+    return next((path for path in found if path is not None), None)
+
+
+def chromium() -> str:
+    """Where Chromium is; exits if it isn't there."""
+    path = found_chromium()
+    if path is None:
+        sys.exit(f"There is no Chromium. Type: {command_to_type('chromium')}")
+    return path
 
 
 def copy_kafka_jars() -> None:
@@ -75,15 +102,25 @@ def may_install() -> bool:
     return shutil.which("apt-get") is not None and os.geteuid() == 0
 
 
-def command_to_type() -> str:
-    """What installs Java and Maven here."""
+JAVA_AND_MAVEN = {
+    "apt-get": "openjdk-17-jre-headless maven",
+    "dnf": "java-17-openjdk-headless maven",
+    "brew": "openjdk@17 maven && brew link --force openjdk@17",
+}
+
+
+def command_to_type(package: str | None = None) -> str:
+    """What installs a package here; without a name, Java and Maven."""
     if shutil.which("apt-get"):
-        return "sudo apt-get update && sudo apt-get install -y openjdk-17-jre-headless maven"
+        return (
+            f"sudo apt-get update && sudo apt-get install -y {package or JAVA_AND_MAVEN['apt-get']}"
+        )
     if shutil.which("dnf"):
-        return "sudo dnf install -y java-17-openjdk-headless maven"
+        return f"sudo dnf install -y {package or JAVA_AND_MAVEN['dnf']}"
     if shutil.which("brew"):
-        return "brew install openjdk@17 maven && brew link --force openjdk@17"
-    return "java -version; mvn -version   (after installing both from your system's packages)"
+        return f"brew install {package or JAVA_AND_MAVEN['brew']}"
+    wanted = package or "Java 17 and Maven"
+    return f"make test   (after installing {wanted} from your system's packages)"
 
 
 def first_available(packages: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The parts of open pages, as server-sent events: each is sent when it looks different."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
@@ -27,8 +28,11 @@ OPERATORS: Parts = {BoardView: ["desk"], EventView: ["head", "controls", "market
 
 
 def part(name: str, value: Any) -> str:
-    """A part of a page as HTML; `value` is what its view saw."""
-    return render(f"parts/{name}.html", sight=value)
+    """A part of a page as HTML; `value` is what its view saw. It begins with its digest, so that a
+    page leaves alone what it shows already: a button must not be replaced under somebody's finger.
+    """
+    html = render(f"parts/{name}.html", sight=value)
+    return f"<!--{blake2b(html.encode(), digest_size=8).hexdigest()}-->{html}"
 
 
 async def live(stream: Stream, parts: Parts) -> AsyncIterator[ServerSentEvent]:

@@ -72,6 +72,12 @@ function dress(root) {
   root.querySelector("[data-focus]")?.focus();
 }
 
+// Parts begin with a comment: their digest.
+function isShown(element, html) {
+  const shown = element.firstChild, come = /^<!--(\w+)-->/.exec(html);
+  return Boolean(come && shown && shown.nodeType === Node.COMMENT_NODE && shown.data === come[1]);
+}
+
 function connected(is) {
   const line = document.getElementById("connection");
   line.classList.toggle("lost", !is);
@@ -82,6 +88,9 @@ document.addEventListener("DOMContentLoaded", () => {
   dress(document);
   const body = document.body;
   body.addEventListener("htmx:afterSwap", event => dress(event.detail.target || event.target));
+  body.addEventListener("htmx:sseBeforeMessage", event => {
+    if (isShown(event.target, event.detail.data)) event.preventDefault();
+  });
   body.addEventListener("htmx:sseMessage", event => dress(event.target));
   body.addEventListener("htmx:sseOpen", () => connected(true));
   body.addEventListener("htmx:sseError", () => connected(false));
