@@ -343,6 +343,10 @@ class DeadLetters(Protocol):
         """Oldest first, by id."""
         ...
 
+    def open(self, *, most: int) -> Sequence[DeadLetter]:
+        """Those that were not put back, newest first."""
+        ...
+
     def lock(self, letter_id: int) -> DeadLetter | None:
         """Hold this one until the transaction ends."""
         ...

@@ -90,6 +90,7 @@ async def _announce(
         await asyncio.sleep(0.01)
     print(f"touchline ready events={urls[0]} bets={urls[1]}", flush=True)  # noqa: T201
     if demo:
+        print(f"Watch it at {urls[1]}/ and run matches at {urls[0]}/", flush=True)  # noqa: T201
         await _play(urls, stop)
 
 
@@ -114,5 +115,7 @@ async def _play(urls: list[str], stop: asyncio.Event) -> None:
     stopping.cancel()
     if not stop.is_set():
         print(  # noqa: T201
-            f"Touchline goes on at {urls[0]}/docs and {urls[1]}/docs; Ctrl-C stops it.", flush=True
+            f"Touchline goes on, for players at {urls[1]}/ and for operators at {urls[0]}/;"
+            " both describe their APIs at /docs. Ctrl-C stops it.",
+            flush=True,
         )

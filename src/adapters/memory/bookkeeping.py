@@ -1,5 +1,6 @@
 """What is kept beside events and bets: logs, positions, refusals, deletions, dead letters."""
 
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -210,6 +211,10 @@ class MemoryDeadLetters:
         with self._transaction.statement():
             letters = sorted(self._transaction.dead_letters.rows(), key=attrgetter("id"))
         return [each for each in letters if after is None or (each.id or 0) > after][:most]
+
+    def open(self, *, most: int) -> Sequence[DeadLetter]:
+        letters = self.page(after=None, most=sys.maxsize)
+        return [each for each in reversed(letters) if each.requeued_at is None][:most]
 
     def lock(self, letter_id: int) -> DeadLetter | None:
         letter = self._find(letter_id)

@@ -147,6 +147,14 @@ class PostgresDeadLetters:
         )
         return [_letter(row) for row in rows]
 
+    def open(self, *, most: int) -> Sequence[DeadLetter]:
+        rows = self._session.query(
+            f"SELECT {_LETTER} FROM dead_letters"
+            " WHERE requeued_at IS NULL ORDER BY id DESC LIMIT %(most)s",
+            {"most": most},
+        )
+        return [_letter(row) for row in rows]
+
     def lock(self, letter_id: int) -> DeadLetter | None:
         rows = self._session.query(
             f"SELECT {_LETTER} FROM dead_letters WHERE id = %(id)s FOR UPDATE", {"id": letter_id}

@@ -1,6 +1,6 @@
 """The operators' pages, on the events server: create matches and run them."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, NamedTuple
 
@@ -45,7 +45,7 @@ class Work(NamedTuple):
     """What an operator should know of the parts behind."""
 
     standings: list[Standing]
-    letters: list[DeadLetter]
+    letters: Sequence[DeadLetter]
 
 
 def operator_pages(desk: Desk, feed: Feed) -> APIRouter:
@@ -83,12 +83,10 @@ def _show_pages(router: APIRouter, desk: Desk) -> None:
 
 def work_of(uow: UnitOfWork) -> Work:
     """How each consumer stands, and what could not be read and was not put back."""
-    letters = uow.dead_letters.page(after=None, most=MOST_LETTERS)
-    return Work([*_standings(uow)], [each for each in letters if each.requeued_at is None])
+    return Work(list(_standings(uow)), uow.dead_letters.open(most=MOST_LETTERS))
 
 
-def _standings(uow: UnitOfWork) -> Collection[Standing]:
-    found = []
+def _standings(uow: UnitOfWork) -> Iterator[Standing]:
     for topic, readers in READERS.items():
         reached = uow.positions.reached(topic)
         for number, consumer in enumerate(readers):
@@ -101,8 +99,7 @@ def _standings(uow: UnitOfWork) -> Collection[Standing]:
                     for each in range(PARTITIONS)
                 )
                 behind = sum(max(gap, 0) for gap in gaps)
-            found.append(Standing(consumer, topic, ago, behind))
-    return found
+            yield Standing(consumer, topic, ago, behind)
 
 
 def _create(router: APIRouter, desk: Desk) -> None:

@@ -1,0 +1,121 @@
+"""Many open pages on one server, and one event with many bets."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+import httpx
+import pytest
+
+from adapters.cloudevents import CloudEventsCodec
+from domain.bets import Market
+from tests.integration.system import Up, running_up
+from tests.samples import a_placement, an_id, placed
+
+CODEC = CloudEventsCodec()
+PAGES = 100
+BETS = 12_000
+PATIENCE = 60.0
+
+
+class OpenPage:
+    """The parts that one page was sent, and how often."""
+
+    def __init__(self) -> None:
+        self.parts: Counter[str] = Counter()
+        self.bytes = 0
+        self.text = ""
+        self.is_open = asyncio.Event()
+
+    async def read(self, http: httpx.AsyncClient, url: str) -> None:
+        async with http.stream("GET", url, headers={"Cookie": "touchline_user=ann"}) as response:
+            assert response.status_code == 200
+            async for line in response.aiter_lines():
+                self.bytes += len(line)
+                if line.startswith("event: "):
+                    self.parts[line.removeprefix("event: ")] += 1
+                self.text = f"{self.text}{line}\n"[-20_000:]
+                if line == "event: reached":
+                    self.is_open.set()
+
+
+def watched(url: str, count: int, act: Callable[[], object], until: str) -> list[OpenPage]:
+    """Open so many pages, act, and wait until all of them show the text."""
+
+    async def run() -> list[OpenPage]:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(timeout=PATIENCE, limits=limits) as http:
+            pages = [OpenPage() for _ in range(count)]
+            reading = [asyncio.create_task(page.read(http, url)) for page in pages]
+            async with asyncio.timeout(PATIENCE):
+                for page in pages:
+                    await page.is_open.wait()
+                await asyncio.to_thread(act)
+                while not all(until in page.text for page in pages):
+                    await asyncio.sleep(0.05)
+                    assert not any(task.done() for task in reading)
+            for task in reading:
+                task.cancel()
+            await asyncio.gather(*reading, return_exceptions=True)
+            return pages
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """A Touchline of its own: nobody else wants so many bets."""
+    with running_up(tmp_path_factory.mktemp("pages")) as up:
+        yield up
+
+
+def hot_event(up: Up) -> str:
+    """An event with many bets, which come by the log."""
+    event_id: str = up.client.event()["id"]
+    up.append(
+        *(
+            CODEC.encode(
+                placed(
+                    a_placement(
+                        id=an_id(number),
+                        user_id=f"player {number}",
+                        event_id=UUID(event_id),
+                        market=list(Market)[number % 3],
+                    )
+                )
+            )
+            for number in range(BETS)
+        )
+    )
+    third = BETS // 3
+    up.client.becomes(
+        event_id, team_1={"none": third}, draw={"none": third}, team_2={"none": third}
+    )
+    return event_id
+
+
+def test_a_hot_event_does_not_flood_its_page(up: Up) -> None:
+    """What a page is sent does not grow with the bets: parts, as often as they look different."""
+    event_id = hot_event(up)
+    url = f"{up.client.bets_url}/pages/stream?page=event&event_id={event_id}"
+
+    def play() -> None:
+        up.client.update(event_id, state="active")
+        up.client.update(event_id, score="1-0")
+        up.client.update(event_id, state="finished")
+
+    third = f"{BETS // 3:,}"
+    (page,) = watched(url, 1, play, f"{third} of {BETS:,} bets won")
+    assert page.parts["markets"] <= 30, page.parts
+    assert page.bytes < 200_000
+
+
+def test_a_hundred_pages_see_the_goal(up: Up) -> None:
+    client = up.client
+    event_id = client.event()["id"]
+    client.bet(event_id, "team_1")
+    client.update(event_id, state="active")
+    url = f"{client.bets_url}/pages/stream?page=event&event_id={event_id}"
+    pages = watched(url, PAGES, lambda: client.update(event_id, score="1-0"), "1 winning")
+    assert {page.parts["betting"] for page in pages} == {1}, "what looks the same is not sent"
