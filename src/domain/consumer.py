@@ -142,6 +142,10 @@ class Consumer:
             if source in past or reading.is_ahead_of(positions[source]):
                 self._reader.restart(source)
                 continue
+            if positions[source].next_offset > run[-1].record.offset + 1:
+                # Somebody else has gone on past all of this. What it read must be what lies there.
+                self._reader.restart(source)
+                continue
             done = place_in(run, positions[source].next_offset)
             reach = place_in(run, ahead[source].next_offset) if source in ahead else len(run)
             taken = max(done, reach)

@@ -246,7 +246,9 @@ class Answers:
 
     def _was_refused(self, entry: Entry) -> bool:
         told = self._told_by(entry)
-        return bool(told) and all(place in self._tables.refusals for place, _ in told)
+        rows = [self._tables.refusals.get(place) for place, _ in told]
+        # After a loss another request may lie at the place.
+        return bool(rows) and all(row and row.message_id == entry.message for row in rows)
 
     def _was_forgotten(self, entry: Entry) -> bool:
         """Whether a deletion that matters to it was forgotten with a backup, or came later then."""

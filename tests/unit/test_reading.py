@@ -8,6 +8,7 @@ from adapters.memory.bus import MemorySubscription
 from domain.log import EVENTS_TAXONOMY
 from domain.ports import Poll
 from domain.records import ConsumerName, Position, Tally
+from domain.rulings import Lane
 from tests.unit.bench import (
     Bench,
     Noting,
@@ -222,6 +223,28 @@ def test_what_another_member_had_polled_before_it_was_lost_is_noticed(bench: Ben
     bench.seconds += 1
     work(member)
     assert reading_of(member).lost == "the log ends at 1, below position 3 of event-writer"
+
+
+def test_what_lies_in_the_place_of_what_another_member_had_read_is_not_skipped(
+    bench: Bench,
+) -> None:
+    """It had polled a record that was lost then, and wrote: the one that lies there now is new."""
+    handler = Noting(lanes=[Lane(EVENTS_TAXONOMY, 2)])
+    member = started(bench, handler)
+    bench.append(a_message(), a_message(), a_message())
+    member.keep_alive()
+    past = Position(
+        consumer=EVENT_WRITER,
+        source=bench.source(0),
+        next_offset=3,
+        last_record_digest=b"of another one",
+    )
+    with bench.database.transaction() as uow:
+        uow.positions.save([past])
+        uow.commit()
+    work(member)
+    lost = "the record before offset 3 is not the one that event-writer read"
+    assert (reading_of(member).lost, handler.decided) == (lost, [])
 
 
 def fill_again(bench: Bench) -> None:
