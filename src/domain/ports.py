@@ -247,8 +247,9 @@ class EventVersions(Protocol):
     def made_from(
         self, first: Reach, last: Reach, *, event_id: UUID | None, most: int
     ) -> Sequence[EventVersion]:
-        """The versions, `most` at most, that records from `first` on and before `last` made, in
-        the order of their times; of one event or of all. Both are of one log."""
+        """The versions, `most` at most, that records from `first` on and before `last` made, of one
+        event or of all; partition by partition, in the order of their places. Both ends are of one
+        log."""
         ...
 
 

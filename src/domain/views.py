@@ -1,38 +1,39 @@
-"""What one can keep in sight: an event, a user's bets, the board of events, the standings.
+"""What one can keep in sight: an event, a user's bets, the board, the standings, the work behind.
 
 A view tells which changes touch it, and looks at the tables: what it then sees is whole, so that
 who slept has only to look again.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from datetime import timedelta
+from typing import Any, NamedTuple, assert_never
 from uuid import UUID
 
 from domain.bets import Bet
 from domain.events import Event, EventState
 from domain.history import BetChange, bet_history
+from domain.log import PARTITIONS
 from domain.ports import UnitOfWork
-from domain.records import BetTally, EventVersion, Standing
+from domain.records import (
+    READERS,
+    BetTally,
+    ConsumerName,
+    Cursor,
+    DeadLetter,
+    EventVersion,
+    Standing,
+)
 
-LAST_VERSION = 2**31 - 1
-MOST_VERSIONS = 200
-"""Of one event; the oldest are left out."""
+STORY_LENGTH = 200
+"""Versions of an event that are seen; the oldest are left out."""
 
 MOST_BETS = 50
 MOST_EVENTS = 30
 """Of each state."""
 
 MOST_STANDINGS = 50
-
-
-class View(Protocol):
-    """Something to keep in sight. Equal views see the same."""
-
-    def look(self, uow: UnitOfWork) -> Any:
-        """What there is to see now."""
-        ...
+MOST_LETTERS = 20
 
 
 class EventInSight(NamedTuple):
@@ -55,7 +56,7 @@ class EventView:
         if stored is None:
             return None
         last = stored.event.version
-        found = uow.event_versions.between({self.event_id: (last - MOST_VERSIONS + 1, last)})
+        found = uow.event_versions.between({self.event_id: (last - STORY_LENGTH + 1, last)})
         tally = uow.bets.tallies([self.event_id])[self.event_id]
         return EventInSight(stored.event, found.get(self.event_id, []), tally)
 
@@ -76,20 +77,28 @@ class BetsView:
     event_id: UUID | None = None
 
     def look(self, uow: UnitOfWork) -> Sequence[BetInSight]:
-        bets = uow.bets.page(user_id=self.user_id, event_id=self.event_id, most=MOST_BETS)
-        ids = {bet.event_id for bet in bets}
-        events = uow.events.among(ids)
-        versions = uow.event_versions.between(dict.fromkeys(ids, (1, LAST_VERSION)))
-        generations = uow.logs.generations()
-        return [
-            BetInSight(
-                bet,
-                events[bet.event_id].event,
-                list(bet_history(bet, versions[bet.event_id], generations)),
-            )
-            for bet in bets
-            if bet.event_id in events and bet.event_id in versions
-        ]
+        return bets_in_sight(uow, self.user_id, event_id=self.event_id)
+
+
+def bets_in_sight(
+    uow: UnitOfWork, user_id: str, *, event_id: UUID | None = None, after: Cursor | None = None
+) -> Sequence[BetInSight]:
+    """A user's newest bets, or those behind a place in the list of them, newest first."""
+    bets = uow.bets.page(user_id=user_id, event_id=event_id, after=after, most=MOST_BETS)
+    events = uow.events.among({bet.event_id for bet in bets})
+    versions = uow.event_versions.between(
+        {each: (1, stored.event.version) for each, stored in events.items()}
+    )
+    generations = uow.logs.generations()
+    return [
+        BetInSight(
+            bet,
+            events[bet.event_id].event,
+            list(bet_history(bet, versions[bet.event_id], generations)),
+        )
+        for bet in bets
+        if bet.event_id in events and bet.event_id in versions
+    ]
 
 
 class Board(NamedTuple):
@@ -125,6 +134,54 @@ class StandingsView:
         return uow.bets.standings(event_id=self.event_id, most=MOST_STANDINGS)
 
 
+class Standpoint(NamedTuple):
+    """How a consumer stands on a topic."""
+
+    consumer: ConsumerName
+    topic: str
+    ago: timedelta | None
+    """How long ago it stood at the end, of the partition where that is longest; None: never."""
+    behind: int | None
+    """Records that the consumer before it has done and it has not; None of the first."""
+
+
+class Work(NamedTuple):
+    """How far the consumers are, and what could not be read and was not put back."""
+
+    standpoints: Sequence[Standpoint]
+    letters: Sequence[DeadLetter]
+    """The newest; one more than MOST_LETTERS when there are more."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkView:
+    """What goes on behind the events."""
+
+    def look(self, uow: UnitOfWork) -> Work:
+        return Work(list(_standpoints(uow)), uow.dead_letters.open(most=MOST_LETTERS + 1))
+
+
+def _standpoints(uow: UnitOfWork) -> Iterator[Standpoint]:
+    for topic, readers in READERS.items():
+        reached = uow.positions.reached(topic)
+        before: ConsumerName | None = None
+        for consumer in readers:
+            marks = uow.positions.caught_up_ago(consumer, topic)
+            ago = max(marks.values()) if len(marks) == PARTITIONS else None
+            behind = None
+            if before is not None:
+                behind = sum(
+                    max(reached.get((before, each), 0) - reached.get((consumer, each), 0), 0)
+                    for each in range(PARTITIONS)
+                )
+            yield Standpoint(consumer, topic, ago, behind)
+            before = consumer
+
+
+View = EventView | BetsView | BoardView | StandingsView | WorkView
+"""Something to keep in sight. Equal views see the same."""
+
+
 def touched(
     uow: UnitOfWork, seen: Mapping[View, Any], changed: Collection[UUID]
 ) -> Collection[View]:
@@ -132,22 +189,29 @@ def touched(
     changed."""
     if not changed:
         return []
-    holders: dict[str, set[View]] = defaultdict(set)
+    holders: list[BetsView] = []
     found: set[View] = set()
     for view, sight in seen.items():
         match view:
             case EventView(event_id=event_id):
                 is_touched = event_id in changed
-            case BetsView(user_id=user_id, event_id=None):
-                holders[user_id].add(view)
+            case BetsView():
+                holders.append(view)
                 # Also what is no longer the user's: it was withdrawn, or handed over.
                 is_touched = any(each.event.id in changed for each in sight or ())
-            case BetsView(event_id=event_id):
-                is_touched = event_id in changed
-            case _:
+            case BoardView() | StandingsView():
                 is_touched = True
+            case WorkView():
+                is_touched = False
+            case _:
+                assert_never(view)
         if is_touched:
             found.add(view)
-    for user_id in uow.bets.held_by(holders, changed, most=1):
-        found |= holders[user_id]
+    users = {view.user_id for view in holders}
+    held = uow.bets.held_by(users, changed, most=MOST_BETS) if users else {}
+    events = {user_id: {bet.event_id for bet in bets} for user_id, bets in held.items()}
+    for view in holders:
+        theirs = events.get(view.user_id, set())
+        if view.event_id in theirs or (view.event_id is None and theirs):
+            found.add(view)
     return found

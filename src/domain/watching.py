@@ -1,4 +1,4 @@
-"""What those who watch are shown: what an event's next step would do, and what has happened since.
+"""What an event's next step would do to its bets, and what each of its steps has done.
 
 Nobody has to ask the bets for a flip. All bets on a market of an event share one state, which its
 versions tell; so who knows how many bets a market has, knows how many flip.
@@ -12,9 +12,8 @@ from uuid import UUID
 from domain.bets import BetState, Market
 from domain.evaluator import evaluate
 from domain.events import Event, EventPatch, EventState, patch_event
-from domain.log import EVENTS_TAXONOMY, PARTITIONS
 from domain.ports import UnitOfWork
-from domain.records import BetTally, ConsumerName, EventVersion, Reach
+from domain.records import BetTally, EventVersion
 from domain.requests import get_event
 from domain.score import GOALLESS, Score
 
@@ -86,26 +85,3 @@ def _moved(
         for market in Market
     }
     return {market: after for market, (before, after) in changes.items() if before is not after}
-
-
-def reach_now(uow: UnitOfWork) -> Reach | None:
-    """How far the Event Writer has come in the story's newest log; None before there is one."""
-    logs = uow.logs.incarnations(EVENTS_TAXONOMY)
-    if not logs:
-        return None
-    reached = uow.positions.reached(EVENTS_TAXONOMY)
-    offsets = [reached.get((ConsumerName.EVENT_WRITER, each), 0) for each in range(PARTITIONS)]
-    return Reach(logs[-1], tuple(offsets))
-
-
-def made_between(
-    uow: UnitOfWork, first: Reach, last: Reach, *, event_id: UUID | None = None, most: int
-) -> Sequence[EventVersion] | None:
-    """The versions made from one reach to a later one, in order; None when that can't be told: the
-    log is another one by now, or they are more than `most`."""
-    if first.log_id != last.log_id:
-        return None
-    if first == last:
-        return []
-    versions = uow.event_versions.made_from(first, last, event_id=event_id, most=most + 1)
-    return versions if len(versions) <= most else None

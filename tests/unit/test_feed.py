@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from domain.errors import DatabaseUnavailable, Unavailable
 from domain.events import Event
 from domain.log import EVENTS_TAXONOMY, LogPartition, LogPosition
 from domain.ports import UnitOfWork
+from domain.reach import reach_now
 from domain.records import ConsumerName, EventVersion, Position, Reach
 from domain.views import BoardView, EventView, View
 from tests.samples import EVENT, LOG, OTHER_EVENT, a_version, active, an_event, an_id, stored
@@ -27,6 +28,7 @@ SOURCE = LogPartition(EVENTS_TAXONOMY, 0, LOG)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeding, "ROUND_SECONDS", 0.01)
     monkeypatch.setattr(feeding, "REST", 0)
+    monkeypatch.setattr(feeding, "RETRY_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -83,12 +85,29 @@ def run(test: Callable[[], Any]) -> None:
     asyncio.run(in_time())
 
 
+class Opened:
+    """A feed that is open, and streams that stay joined until they leave."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self._joined: dict[Stream, AbstractAsyncContextManager[Stream]] = {}
+
+    async def join(self, views: list[View], **how: Any) -> Stream:
+        context = self.feed.joined(views, **how)
+        stream = await context.__aenter__()
+        self._joined[stream] = context
+        return stream
+
+    async def leave(self, stream: Stream) -> None:
+        await self._joined.pop(stream).__aexit__(None, None, None)
+
+
 @asynccontextmanager
-async def fed(database: MemoryDatabase) -> AsyncIterator[Feed]:
+async def fed(database: MemoryDatabase) -> AsyncIterator[Opened]:
     feed = Feed(database)
     feed.open()
     try:
-        yield feed
+        yield Opened(feed)
     finally:
         feed.close()
 
@@ -99,6 +118,7 @@ def sights(portion: Portion) -> dict[View, Any]:
 
 async def portion_of(stream: Stream) -> Portion:
     async for portion in stream.portions():
+        assert portion is not None
         return portion
     raise AssertionError("it has ended")
 
@@ -110,12 +130,16 @@ async def until(stream: Stream, is_there: Callable[[Sequence[Portion]], bool]) -
     return found
 
 
+def has_seen_both(found: Sequence[Portion]) -> bool:
+    return len({view for portion in found for view in portion.sights}) == 2
+
+
 def test_a_stream_begins_with_what_there_is(database: MemoryDatabase, story: Story) -> None:
     story.tell(an_event())
 
     async def test() -> None:
         async with fed(database) as feed:
-            stream = feed.join([EventView(EVENT)], event_id=EVENT)
+            stream = await feed.join([EventView(EVENT)], event_id=EVENT)
             first = await portion_of(stream)
             assert first.reach == Reach(LOG, (1, 0, 0))
             assert sights(first)[EventView(EVENT)].event == an_event()
@@ -127,8 +151,8 @@ def test_a_stream_begins_with_what_there_is(database: MemoryDatabase, story: Sto
 def test_without_anything_to_see_it_begins_all_the_same(database: MemoryDatabase) -> None:
     async def test() -> None:
         async with fed(database) as feed:
-            first = await portion_of(feed.join([]))
-            assert first == Portion(Reach(LOG, (0, 0, 0)), [], False, {})
+            first = await portion_of(await feed.join([]))
+            assert first == Portion(Reach(LOG, (0, 0, 0)), [], sights={})
 
     run(test)
 
@@ -138,8 +162,8 @@ def test_versions_come_in_order_and_views_as_they_are(
 ) -> None:
     async def test() -> None:
         async with fed(database) as feed:
-            stream = feed.join([EventView(EVENT)], event_id=EVENT)
-            other = feed.join([EventView(OTHER_EVENT)], event_id=OTHER_EVENT)
+            stream = await feed.join([EventView(EVENT)], event_id=EVENT)
+            other = await feed.join([EventView(OTHER_EVENT)], event_id=OTHER_EVENT)
             await portion_of(stream)
             await portion_of(other)
             told = story.tell(an_event(), active("0-0"), an_event(id=OTHER_EVENT))
@@ -161,7 +185,7 @@ def test_versions_come_in_order_and_views_as_they_are(
 def test_all_events(database: MemoryDatabase, story: Story) -> None:
     async def test() -> None:
         async with fed(database) as feed:
-            stream = feed.join([])
+            stream = await feed.join([])
             await portion_of(stream)
             told = story.tell(an_event(), an_event(id=OTHER_EVENT))
             found = await portion_of(stream)
@@ -179,10 +203,10 @@ def test_who_comes_back_is_told_what_was_made_meanwhile(
     async def test() -> None:
         async with fed(database) as feed:
             since = Reach(LOG, (1, 0, 0))
-            back = await portion_of(feed.join([], event_id=EVENT, since=since))
+            back = await portion_of(await feed.join([], event_id=EVENT, since=since))
             assert back.versions == [missed[0], missed[2]]
             assert back.reach == Reach(LOG, (4, 0, 0))
-            whole = await portion_of(feed.join([], since=since))
+            whole = await portion_of(await feed.join([], since=since))
             assert len(whole.versions) == 3
 
     run(test)
@@ -196,9 +220,9 @@ def test_of_too_many_versions_it_is_told_that_they_are_left_out(
 
     async def test() -> None:
         async with fed(database) as feed:
-            lost = await portion_of(feed.join([], since=Reach(LOG, (0, 0, 0))))
+            lost = await portion_of(await feed.join([], since=Reach(LOG, (0, 0, 0))))
             assert (lost.versions, lost.is_gap) == ([], True)
-            old = await portion_of(feed.join([], since=Reach(an_id(404), (0, 0, 0))))
+            old = await portion_of(await feed.join([], since=Reach(an_id(404), (0, 0, 0))))
             assert (old.versions, old.is_gap) == ([], True)
 
     run(test)
@@ -209,8 +233,8 @@ def test_a_slow_client_gets_the_newest_sight_and_every_version(
 ) -> None:
     async def test() -> None:
         async with fed(database) as feed:
-            slow = feed.join([EventView(EVENT)])
-            quick = feed.join([EventView(EVENT)])
+            slow = await feed.join([EventView(EVENT)])
+            quick = await feed.join([EventView(EVENT)])
             await portion_of(quick)
             for number in range(1, 6):
                 story.tell(active(f"{number}-0", version=number))
@@ -229,8 +253,8 @@ def test_of_a_client_that_is_far_too_slow_little_is_kept(
 
     async def test() -> None:
         async with fed(database) as feed:
-            slow = feed.join([])
-            quick = feed.join([])
+            slow = await feed.join([])
+            quick = await feed.join([])
             await portion_of(quick)
             for number in range(1, 6):
                 story.tell(active(version=number))
@@ -249,7 +273,7 @@ def test_what_looks_the_same_is_not_handed_out_again(
 
     async def test() -> None:
         async with fed(database) as feed:
-            stream = feed.join([EventView(EVENT)])
+            stream = await feed.join([EventView(EVENT)])
             await portion_of(stream)
             commit(database, lambda uow: uow.changes.tell([EVENT]))
             told = story.tell(an_event(id=OTHER_EVENT))
@@ -264,7 +288,7 @@ def test_a_deleted_event_is_seen_to_be_gone(database: MemoryDatabase, story: Sto
 
     async def test() -> None:
         async with fed(database) as feed:
-            stream = feed.join([EventView(EVENT)])
+            stream = await feed.join([EventView(EVENT)])
             await portion_of(stream)
 
             def delete(uow: UnitOfWork) -> None:
@@ -297,7 +321,7 @@ def test_what_takes_long_is_looked_at_less_often(
 
     async def test() -> None:
         async with fed(database) as feed:
-            stream = feed.join([BoardView()])
+            stream = await feed.join([BoardView()])
             await portion_of(stream)
             assert looks == [100]
             story.tell(an_event())
@@ -329,22 +353,172 @@ def test_a_database_that_was_away_is_asked_again(
 
     async def test() -> None:
         async with fed(database) as feed:
-            first = await portion_of(feed.join([EventView(EVENT)]))
+            stream = await feed.join([EventView(EVENT)])
+            assert (await portion_of(stream)).is_away
+            first = await portion_of(stream)
             assert sights(first)[EventView(EVENT)].event == an_event()
+            assert not first.is_away
 
     run(test)
     assert not failures
 
 
+def test_what_was_seen_before_a_round_failed_is_told_after_it(
+    database: MemoryDatabase, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of two looks fails: what the other one saw must not be taken for told."""
+    story.tell(an_event(), an_event(id=OTHER_EVENT))
+    look = EventView.look
+    failing = False
+
+    def sometimes(view: EventView, uow: UnitOfWork) -> Any:
+        nonlocal failing
+        if failing and view.event_id == OTHER_EVENT:
+            failing = False
+            raise DatabaseUnavailable("away")
+        return look(view, uow)
+
+    monkeypatch.setattr(EventView, "look", sometimes)
+    monkeypatch.setattr(feeding, "RETRY_SECONDS", 0.05)
+
+    async def test() -> None:
+        nonlocal failing
+        async with fed(database) as feed:
+            stream = await feed.join([EventView(EVENT), EventView(OTHER_EVENT)])
+            await portion_of(stream)
+            failing = True
+            story.tell(active("0-0"), active("0-0", id=OTHER_EVENT))
+            found = await until(
+                stream, lambda found: len({v for p in found for v in p.sights}) == 2
+            )
+            assert not failing
+            assert found[0].is_away
+
+    run(test)
+
+
+def test_an_away_database_is_said_once_and_that_it_is_back(
+    database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeding, "RETRY_SECONDS", 0.01)
+    failures = 3
+
+    def failing(uow: UnitOfWork) -> Reach | None:
+        nonlocal failures
+        failures -= 1
+        if failures >= 0:
+            raise DatabaseUnavailable("away")
+        return reach_now(uow)
+
+    async def test() -> None:
+        async with fed(database) as feed:
+            stream = await feed.join([])
+            await portion_of(stream)
+            monkeypatch.setattr(feeding, "reach_now", failing)
+            commit(database, lambda uow: uow.changes.tell([EVENT]))
+            assert (await portion_of(stream)).is_away
+            assert not (await portion_of(stream)).is_away
+
+    run(test)
+
+
+def test_a_quiet_stream_beats(database: MemoryDatabase) -> None:
+    async def test() -> None:
+        async with fed(database) as feed:
+            stream = await feed.join([])
+            await portion_of(stream)
+            portions = stream.portions(beat=0.02)
+            assert await anext(portions) is None
+            assert await anext(portions) is None
+
+    run(test)
+
+
+def test_what_others_do_leaves_no_gap(
+    database: MemoryDatabase, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many versions of other events are no reason to leave out those of this one."""
+    monkeypatch.setattr(feeding, "MOST_VERSIONS", 3)
+
+    async def test() -> None:
+        async with fed(database) as feed:
+            stream = await feed.join([], event_id=EVENT)
+            await portion_of(stream)
+            told = story.tell(*(an_event(id=an_id(number)) for number in range(5)), an_event())
+            found = await portion_of(stream)
+            assert (found.versions, found.is_gap) == (told[-1:], False)
+
+    run(test)
+
+
+def test_who_waits_for_a_quick_view_does_not_wait_for_a_slow_one(
+    database: MemoryDatabase, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.tell(an_event())
+    monkeypatch.setattr(feeding, "SLOW_SECONDS", 0)
+    looks: list[str] = []
+    lookout_tell = feeding.Lookout._tell
+
+    def telling(lookout: Any, *args: Any) -> None:
+        looks.append("told")
+        lookout_tell(lookout, *args)
+
+    for kind in (EventView, BoardView):
+
+        def looking(view: Any, uow: UnitOfWork, look: Any = kind.look) -> Any:
+            looks.append(type(view).__name__)
+            return look(view, uow)
+
+        monkeypatch.setattr(kind, "look", looking)
+
+    async def test() -> None:
+        async with fed(database) as feed:
+            stream = await feed.join([EventView(EVENT), BoardView()])
+            await portion_of(stream)
+            looks.clear()
+            monkeypatch.setattr(feeding.Lookout, "_tell", telling)
+            story.tell(active("0-0"))
+            await until(stream, has_seen_both)
+            assert sorted([looks[0], looks[2]]) == ["BoardView", "EventView"]
+            assert [looks[1], looks[3]] == ["told", "told"]
+
+    run(test)
+
+
+def test_nothing_is_kept_of_who_has_left(database: MemoryDatabase, story: Story) -> None:
+    made: list[feeding.Lookout] = []
+    begin = feeding.Lookout.__init__
+
+    def beginning(lookout: feeding.Lookout, *args: Any) -> None:
+        made.append(lookout)
+        begin(lookout, *args)
+
+    async def test() -> None:
+        async with fed(database) as feed:
+            await portion_of(await feed.join([BoardView()]))
+            for number in range(5):
+                guest = await feed.join([EventView(an_id(number))])
+                await portion_of(guest)
+                await feed.leave(guest)
+            await portion_of(await feed.join([]))
+            (lookout,) = made
+            kept = (lookout._seen, lookout._took, lookout._not_before)
+            assert [set(each) for each in kept] == [{BoardView()}] * 3
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(feeding.Lookout, "__init__", beginning)
+        run(test)
+
+
 def test_streams_end_with_the_server(database: MemoryDatabase) -> None:
     async def test() -> None:
         async with fed(database) as feed:
-            stream = feed.join([])
+            stream = await feed.join([])
             await portion_of(stream)
-            feed.end_streams()
+            feed.feed.end_streams()
             assert [each async for each in stream.portions()] == []
             with pytest.raises(Unavailable):
-                feed.join([])
+                await feed.join([])
 
     run(test)
 
@@ -356,12 +530,12 @@ def test_there_is_room_for_so_many(
 
     async def test() -> None:
         async with fed(database) as feed:
-            streams = [feed.join([]), feed.join([])]
+            streams = [await feed.join([]), await feed.join([])]
             with pytest.raises(Unavailable):
-                feed.join([])
-            feed.leave(streams[0])
-            feed.join([])
-            assert feed.streams == 2
+                await feed.join([])
+            await feed.leave(streams[0])
+            await feed.join([])
+            assert feed.feed.streams == 2
 
     run(test)
 
@@ -373,11 +547,11 @@ def test_who_comes_after_all_had_left_sees_what_is_there_then(
 
     async def test() -> None:
         async with fed(database) as feed:
-            first = feed.join([EventView(EVENT)])
+            first = await feed.join([EventView(EVENT)])
             await portion_of(first)
-            feed.leave(first)
+            await feed.leave(first)
             told = story.tell(active("0-0"))
-            back = feed.join([EventView(EVENT)], since=Reach(LOG, (1, 0, 0)))
+            back = await feed.join([EventView(EVENT)], since=Reach(LOG, (1, 0, 0)))
             found = await portion_of(back)
             assert found.versions == told
             assert sights(found)[EventView(EVENT)].event == active("0-0")

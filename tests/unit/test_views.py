@@ -1,11 +1,12 @@
 """What each view sees, and which changes touch it."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from domain.bets import BetState, Market
 from domain.events import EventState
 from domain.ports import UnitOfWork
-from domain.records import Standing
+from domain.records import ConsumerName, DeadLetter, Position, Standing
 from domain.views import (
     BetsView,
     Board,
@@ -13,14 +14,20 @@ from domain.views import (
     EventInSight,
     EventView,
     StandingsView,
+    Standpoint,
     View,
+    Work,
+    WorkView,
     touched,
 )
 from tests.samples import (
     EVENT,
+    LATER_LOG,
     OTHER_EVENT,
+    SOURCE,
     a_bet,
     a_database,
+    a_record,
     a_version,
     active,
     an_event,
@@ -29,6 +36,7 @@ from tests.samples import (
     with_bets,
 )
 
+EVENT_WRITER, BET_WRITER, BET_SCORER = ConsumerName
 ANNS, BOBS = an_id(1), an_id(2)
 BETS = [
     a_bet(id=ANNS, at=1),
@@ -122,7 +130,8 @@ def test_which_views_a_change_touches() -> None:
     with DATABASE.transaction() as uow:
         seen = dict.fromkeys(views)
         assert set(touched(uow, seen, {EVENT})) == {here, ann, bob, ann_here, board, standings}
-        everywhere = {there, ann, bob_there, board, standings}
+        assert set(touched(uow, {BetsView("carl", EVENT): [], WorkView(): None}, {EVENT})) == set()
+        everywhere = {there, ann, board, standings}
         assert set(touched(uow, seen, {OTHER_EVENT})) == everywhere
         assert set(touched(uow, seen, {UUID(int=404)})) == {board, standings}
         assert touched(uow, seen, set()) == []
@@ -136,3 +145,27 @@ def test_a_bet_that_is_no_longer_the_users_touches_the_view() -> None:
     with a_database().transaction() as uow:
         assert set(touched(uow, seen, {OTHER_EVENT})) == {ann}
         assert touched(uow, {BetsView("bob"): []}, {OTHER_EVENT}) == set()
+
+
+def test_the_work_behind() -> None:
+    def fill(uow: UnitOfWork) -> None:
+        sources = [SOURCE._replace(partition=each, log_id=LATER_LOG) for each in range(3)]
+        for consumer, offsets in {EVENT_WRITER: (5, 2, 0), BET_WRITER: (3, 2, 0)}.items():
+            places = zip(sources, offsets, strict=True)
+            uow.positions.save(
+                [Position(consumer=consumer, source=s, next_offset=n) for s, n in places]
+            )
+        uow.positions.mark_caught_up(EVENT_WRITER, sources, ago=timedelta(seconds=1))
+        uow.positions.mark_caught_up(BET_WRITER, sources[:2], ago=timedelta(seconds=1))
+        uow.dead_letters.add([DeadLetter(record=a_record(7), reason="not JSON")])
+
+    with a_database(fill).transaction() as uow:
+        seen = WorkView().look(uow)
+    assert isinstance(seen, Work)
+    assert list(seen.standpoints) == [
+        Standpoint(EVENT_WRITER, "events.taxonomy", timedelta(seconds=1), None),
+        Standpoint(BET_WRITER, "events.taxonomy", None, 2),
+        Standpoint(BET_SCORER, "events.taxonomy", None, 5),
+        Standpoint(BET_WRITER, "bets.state", None, None),
+    ]
+    assert [letter.reason for letter in seen.letters] == ["not JSON"]

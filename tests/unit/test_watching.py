@@ -11,16 +11,9 @@ from domain.errors import EventNotFound, ScoreNotAllowed
 from domain.evaluator import evaluate
 from domain.events import Event, EventPatch, EventState
 from domain.log import EVENTS_TAXONOMY, LogPartition
+from domain.reach import made_between, reach_now
 from domain.records import ConsumerName, Position, Reach
-from domain.watching import (
-    by_market,
-    by_state,
-    made_between,
-    preview,
-    preview_of,
-    reach_now,
-    steps,
-)
+from domain.watching import by_market, by_state, preview, preview_of, steps
 from tests.samples import (
     EVENT,
     LATER_LOG,
@@ -171,6 +164,7 @@ def test_what_was_made_between_two_places() -> None:
         assert made_between(uow, start, end, event_id=EVENT, most=2) == versions[:2]
         assert made_between(uow, end, end, most=0) == []
         assert made_between(uow, start, Reach(LATER_LOG, (9, 9, 9)), most=9) is None
+        assert made_between(uow, Reach(LOG, (3,)), end, most=9) is None
 
 
 def test_a_bet_is_no_more_than_its_market() -> None:

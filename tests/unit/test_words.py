@@ -11,9 +11,20 @@ from domain.bets import BetState, Market
 from domain.events import Event, EventPatch
 from domain.history import BetChange
 from domain.records import BetTally, EventVersion
-from domain.views import BetInSight
+from domain.views import BetInSight, EventInSight
 from domain.watching import preview
-from tests.samples import NOW, a_bet, a_version, active, an_event, an_id, finished, score
+from tests.samples import (
+    EVENT,
+    NOW,
+    OTHER_EVENT,
+    a_bet,
+    a_version,
+    active,
+    an_event,
+    an_id,
+    finished,
+    score,
+)
 
 NONE, WINNING, LOSING, WIN, LOSE = BetState
 TALLY = {(Market.TEAM_1, WINNING): 40, (Market.DRAW, LOSING): 40, (Market.TEAM_2, LOSING): 1240}
@@ -141,22 +152,33 @@ def test_the_news_of_a_players_bets() -> None:
                 (Market.DRAW, LOSING),
                 (Market.TEAM_2, WIN),
                 (Market.DRAW, LOSE),
-                (Market.DRAW, NONE),
             ]
         )
     ]
-    now = [BetInSight(bet, active("1-0"), []) for bet in bets]
-    before = {
-        an_id(0): LOSING,
-        an_id(1): LOSING,
-        an_id(2): WINNING,
-        an_id(3): WINNING,
-    }
-    assert words.news_of_bets(before, now) == [
+    told = [words.news_of_bet(BetInSight(bet, active("1-0"), []), with_match=False) for bet in bets]
+    assert told == [
         "Your bet on Argentina is winning.",
+        "Your bet on Draw is losing.",
         "Your bet on France has won.",
         "Your bet on Draw has lost.",
     ]
+    one = words.news_of_bet(BetInSight(bets[0], active("1-0"), []), with_match=True)
+    assert one == "Argentina 1\u20130 France: your bet on Argentina is winning."
+
+
+def test_the_news_of_a_match() -> None:
+    seen = EventInSight(finished("1-1"), STORY, STANDING)
+    new = {(EVENT, 8), (EVENT, 1), (OTHER_EVENT, 3)}
+    assert words.news_of_event(seen, new) == [
+        "Created.",
+        "Final whistle: 1\u20131. 6 bets flip: 3 to win, 3 to lose.",
+    ]
+
+
+def test_how_many_could_not_be_read() -> None:
+    assert words.letters(1) == "1 record that could not be read:"
+    assert words.letters(20) == "20 records that could not be read:"
+    assert words.letters(21) == "More than 20 records could not be read. The newest:"
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,16 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain.errors import TouchlineError, Unavailable
-from domain.ports import Database, UnitOfWork
+from domain.ports import Database, UnitOfWork, Watcher
+from domain.reach import made_between, reach_now
 from domain.records import EventVersion, Reach
 from domain.views import View, touched
-from domain.watching import made_between, reach_now
 
 ROUND_SECONDS = 0.2
 """Between two rounds, at least: what changes faster is seen once."""
@@ -27,10 +27,15 @@ REST = 4
 """A view is not looked at again before so many times as long as its last look took: a tally of a
 million bets must not keep the database from writing them."""
 
-MOST_VERSIONS = 500
-"""Told one by one to who was away; of more it is only told that they are too many."""
+SLOW_SECONDS = 0.05
+"""Whoever waits for the others is handed theirs before a look that took so long last time."""
+
+MOST_VERSIONS = 5000
+"""Told one by one to who was away, or is slow; of more it is only told that they are too many."""
 
 MOST_STREAMS = 1000
+RETRY_SECONDS = 1.0
+"""After a round that failed."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,12 +56,14 @@ class Sight:
 class Portion(NamedTuple):
     """What is new to a stream."""
 
-    reach: Reach | None
+    reach: Reach | None = None
     """Up to here it has been told of every version; None before there is a log."""
-    versions: Sequence[EventVersion]
-    is_gap: bool
+    versions: Sequence[EventVersion] = ()
+    is_gap: bool = False
     """Whether versions were left out: too many, or of a log that is no longer the newest."""
-    sights: Mapping[View, Sight]
+    sights: Mapping[View, Sight] = {}
+    is_away: bool = False
+    """Whether nothing can be seen just now: the database is away."""
 
 
 class Stream:
@@ -72,18 +79,25 @@ class Stream:
         """Up to where it knows of all versions; None: of none before now."""
         self.is_new = True
         """Whether it must be told what there is. The feed's thread keeps these two."""
-        self._waiting = Portion(since, [], is_gap=False, sights={})
+        self._waiting = Portion(since)
         self._news = asyncio.Event()
         self._is_ending = False
+        self._is_away = False
 
-    async def portions(self) -> AsyncIterator[Portion]:
-        """Whatever is new, as soon as the client takes it; ends with the server."""
+    async def portions(self, *, beat: float | None = None) -> AsyncIterator[Portion | None]:
+        """Whatever is new, as soon as the client takes it, and None after `beat` seconds without
+        anything; ends with the server."""
         while True:
-            await self._news.wait()
-            self._news.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(beat):
+                    await self._news.wait()
             if self._is_ending:
                 return
-            portion, self._waiting = self._waiting, Portion(self._waiting.reach, [], False, {})
+            if not self._news.is_set():
+                yield None
+                continue
+            self._news.clear()
+            portion, self._waiting = self._waiting, Portion(self._waiting.reach)
             yield portion
 
     def take(self, portion: Portion, *, is_first: bool) -> None:
@@ -91,13 +105,16 @@ class Stream:
         new = [each for each in portion.versions if self.event_id in (None, each.event_id)]
         versions = [*self._waiting.versions, *new]
         too_many = len(versions) > MOST_VERSIONS
+        is_turn = portion.is_away is not self._is_away
+        self._is_away = portion.is_away
         self._waiting = Portion(
-            portion.reach,
+            portion.reach or self._waiting.reach,
             [] if too_many else versions,
             self._waiting.is_gap or portion.is_gap or too_many,
             {**self._waiting.sights, **portion.sights},
+            portion.is_away,
         )
-        if new or portion.is_gap or portion.sights or is_first:
+        if new or portion.is_gap or portion.sights or is_first or is_turn:
             self._news.set()
 
     def end(self) -> None:
@@ -111,14 +128,7 @@ class Feed:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._streams: set[Stream] = set()
-        self._seen: dict[View, Sight] = {}
-        """What is in sight, as it was last looked at."""
-        self._not_before: dict[View, float] = {}
-        self._dirty: set[View] = set()
-        """To be looked at again."""
-        self._changed: set[UUID] | None = set()
-        """Events that changed since the last round; None: any may have."""
-        self._is_closing = False
+        self._closing = threading.Event()
 
     def open(self) -> None:
         """Start; call it in the server's event loop."""
@@ -129,61 +139,116 @@ class Feed:
 
     def end_streams(self) -> None:
         """Let every stream end, so that the server can."""
-        self._is_closing = True
+        self._closing.set()
         for stream in self._streams:
             stream.end()
 
     def close(self) -> None:
         self.end_streams()
         self._watcher.wake()
-        self._thread.join(1)
+        self._thread.join(RETRY_SECONDS)
         self._watcher.close()
 
-    def join(
+    @asynccontextmanager
+    async def joined(
         self, views: Collection[View], *, event_id: UUID | None = None, since: Reach | None = None
-    ) -> Stream:
-        """A stream that begins with what there is, and the versions made from `since` on. Who joins
-        must leave. Raises Unavailable when there are too many."""
-        if self._is_closing or len(self._streams) >= MOST_STREAMS:
+    ) -> AsyncIterator[Stream]:
+        """A stream that begins with what there is, and the versions made from `since` on. Raises
+        Unavailable when there are too many, or the server ends."""
+        if self._closing.is_set():
+            raise Unavailable("the server is about to end")
+        if len(self._streams) >= MOST_STREAMS:
             raise Unavailable(f"no more than {MOST_STREAMS} streams can be open")
         stream = Stream(views, event_id=event_id, since=since)
         self._streams.add(stream)
         self._watcher.wake()
-        return stream
-
-    def leave(self, stream: Stream) -> None:
-        self._streams.discard(stream)
+        try:
+            yield stream
+        finally:
+            self._streams.discard(stream)
 
     @property
     def streams(self) -> int:
         """How many are open."""
         return len(self._streams)
 
-    # In the thread
-
     def _run(self) -> None:
-        last_round = 0.0
-        while not self._is_closing:
-            self._hear(self._patience())
-            streams = list(self._streams)
-            if not streams:
-                self._forget()
-                continue
-            if self._changed == set() and not self._dirty and not any(s.is_new for s in streams):
-                continue
-            while (left := last_round + ROUND_SECONDS - monotonic()) > 0 and not self._is_closing:
-                self._hear(left)
-            last_round = monotonic()
+        """The thread: round after round, whatever happens in one."""
+        lookout = Lookout(self._database, self._watcher, self._hand_out)
+        while not self._closing.is_set():
             try:
-                self._round(streams)
-            except TouchlineError:
-                # Away, or not migrated. What is new will be seen once it is back.
-                self._changed = None
-                self._hear(1.0)
-            except Exception:  # noqa: BLE001 - whoever watches must be served again
-                _log.exception("looking for those who watch failed")
-                self._changed = None
-                self._hear(1.0)
+                lookout.turn(lambda: list(self._streams))
+            except Exception as error:  # noqa: BLE001 - whoever watches must be served again
+                if isinstance(error, TouchlineError):
+                    # Away, or not migrated. What is new will be seen once it is back.
+                    _log.warning("who watches can't be served: %s", error)
+                else:
+                    _log.exception("looking for those who watch failed")
+                lookout.has_failed()
+                away = Portion(is_away=True)
+                self._hand_out([(stream, away, False) for stream in list(self._streams)])
+                self._closing.wait(RETRY_SECONDS)
+
+    def _hand_out(self, portions: Sequence["_Handed"]) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and nobody watches
+            self._loop.call_soon_threadsafe(_take_all, portions)
+
+
+_Handed = tuple[Stream, Portion, bool]
+"""A portion for a stream, and whether it is its first."""
+
+
+def _take_all(portions: Sequence[_Handed]) -> None:
+    for stream, portion, is_first in portions:
+        stream.take(portion, is_first=is_first)
+
+
+class Lookout:
+    """Keeps in sight what the streams watch. One thread's own."""
+
+    def __init__(
+        self,
+        database: Database,
+        watcher: Watcher,
+        hand_out: Callable[[Sequence[_Handed]], None],
+    ) -> None:
+        self._database = database
+        self._watcher = watcher
+        self._hand_out = hand_out
+        self._seen: dict[View, Sight] = {}
+        """What is in sight, as it was last looked at."""
+        self._untold: set[View] = set()
+        """Seen anew, and not handed out yet."""
+        self._dirty: set[View] = set()
+        """To be looked at again."""
+        self._took: dict[View, float] = {}
+        """Seconds of the last look."""
+        self._not_before: dict[View, float] = {}
+        self._changed: set[UUID] | None = set()
+        """Events that changed since the last round; None: any may have."""
+        self._last_round = 0.0
+
+    def turn(self, open_streams: Callable[[], Sequence[Stream]]) -> None:
+        """Hear, and look if there is reason to."""
+        self._hear(self._patience())
+        streams = open_streams()
+        if not streams:
+            # Nobody watches, so nobody looks; who comes is told from then on.
+            self._keep(set())
+            self._changed = set()
+        elif self._has_work(streams):
+            while (left := self._last_round + ROUND_SECONDS - monotonic()) > 0:
+                self._hear(left)
+            self._last_round = monotonic()
+            self._round(streams)
+
+    def has_failed(self) -> None:
+        """Nothing that was heard is known to have been looked at."""
+        self._changed = None
+
+    def _has_work(self, streams: Sequence[Stream]) -> bool:
+        is_touched = self._changed is None or bool(self._changed)
+        return is_touched or bool(self._dirty) or any(each.is_new for each in streams)
 
     def _hear(self, timeout: float) -> None:
         heard = self._watcher.wait(timeout)
@@ -194,21 +259,26 @@ class Feed:
 
     def _patience(self) -> float:
         """Seconds until there is something to do if nothing is heard."""
+        if self._changed is None:
+            return 0.0
         due = (self._not_before.get(view, 0) - monotonic() for view in self._dirty)
         return max(min(due, default=1.0), 0.0)
 
-    def _forget(self) -> None:
-        """Nobody watches, so nobody looks; who comes is told from then on."""
-        self._seen, self._not_before = {}, {}
-        self._dirty, self._changed = set(), set()
+    def _keep(self, wanted: Collection[View]) -> None:
+        """Forget the views that nobody watches any more."""
+        for kept in (self._seen, self._took, self._not_before):
+            for gone in kept.keys() - set(wanted):
+                del kept[gone]
+        self._dirty &= set(wanted)
+        self._untold &= set(wanted)
 
     def _round(self, streams: Sequence[Stream]) -> None:
-        """Look at what is touched, and hand it out to all at once."""
+        """Look at what is touched; whoever waits for it is handed it, the quick views first."""
         wanted = {view for stream in streams for view in stream.views}
-        self._seen = {view: sight for view, sight in self._seen.items() if view in wanted}
+        self._keep(wanted)
         with self._database.transaction() as uow:
             reach = reach_now(uow)
-            made = self._versions(uow, streams, reach)
+            made = self._made(uow, streams, reach)
             if self._changed is None:
                 self._dirty = set(wanted)
             else:
@@ -216,60 +286,65 @@ class Feed:
                 self._dirty |= set(touched(uow, seen, self._changed))
             self._changed = set()
             now = monotonic()
-            due = {v for v in self._dirty & wanted if self._not_before.get(v, 0) <= now}
+            due = {view for view in self._dirty if self._not_before.get(view, 0) <= now}
             due |= wanted - self._seen.keys()
-            fresh = {view for view in due if self._look(uow, view)}
-        self._dirty = (self._dirty & wanted) - due
-        portions = []
-        for stream in streams:
-            versions, is_gap = made[_cursor(stream)]
-            news = [view for view in stream.views if stream.is_new or view in fresh]
-            sights = {view: self._seen[view] for view in news}
-            portions.append((stream, Portion(reach, versions, is_gap, sights), stream.is_new))
-            stream.since, stream.is_new = reach, False
-        with suppress(RuntimeError):  # the loop has ended, and nobody watches
-            self._loop.call_soon_threadsafe(_hand_out, portions)
+            for view in sorted(due, key=lambda each: self._took.get(each, 0)):
+                if self._untold and self._took.get(view, 0) > SLOW_SECONDS:
+                    self._tell(streams, made, reach)
+                self._look(uow, view)
+        self._tell(streams, made, reach)
 
-    def _versions(
-        self, uow: UnitOfWork, streams: Sequence[Stream], reach: Reach | None
-    ) -> dict["_Cursor", tuple[Sequence[EventVersion], bool]]:
-        """The versions that are new to each stream, and whether some were left out. All who are up
-        to date share one question."""
-        found: dict[_Cursor, tuple[Sequence[EventVersion], bool]] = {}
-        for cursor in {_cursor(stream) for stream in streams}:
-            since = cursor.since
-            if reach is None or (since is None and cursor.is_new):
-                found[cursor] = [], False
-                continue
-            since = since or Reach(reach.log_id, (0,) * len(reach.next_offsets))
-            versions = made_between(uow, since, reach, event_id=cursor.event_id, most=MOST_VERSIONS)
-            found[cursor] = versions or [], versions is None
-        return found
-
-    def _look(self, uow: UnitOfWork, view: View) -> bool:
-        """Whether the view sees something else than before."""
+    def _look(self, uow: UnitOfWork, view: View) -> None:
         began = monotonic()
         sight = Sight(view.look(uow))
-        self._not_before[view] = monotonic() + REST * (monotonic() - began)
+        now = monotonic()
+        self._took[view], self._not_before[view] = now - began, now + REST * (now - began)
+        self._dirty.discard(view)
         before = self._seen.get(view)
-        if before is not None and before.value == sight.value:
-            return False
-        self._seen[view] = sight
-        return True
+        if before is None or before.value != sight.value:
+            self._seen[view] = sight
+            self._untold.add(view)
+
+    def _tell(
+        self, streams: Sequence[Stream], made: Mapping[Stream, Portion], reach: Reach | None
+    ) -> None:
+        """Hand out what is new: versions only once. A new stream waits until all is looked at."""
+        portions: list[_Handed] = []
+        for stream in streams:
+            if stream.is_new and not self._seen.keys() >= set(stream.views):
+                continue
+            news = [view for view in stream.views if stream.is_new or view in self._untold]
+            portion = made[stream] if stream.since != reach or stream.is_new else Portion(reach)
+            sights = {view: self._seen[view] for view in news}
+            portions.append((stream, portion._replace(sights=sights), stream.is_new))
+            stream.since, stream.is_new = reach, False
+        self._untold.clear()
+        self._hand_out(portions)
+
+    def _made(
+        self, uow: UnitOfWork, streams: Sequence[Stream], reach: Reach | None
+    ) -> Mapping[Stream, Portion]:
+        """The versions that are new to each stream. All who are up to date share one question."""
+        answers: dict[object, Portion] = {}
+        found: dict[Stream, Portion] = {}
+        for stream in streams:
+            key = stream.since, stream.is_new, stream.event_id if stream.is_new else None
+            if key not in answers:
+                answers[key] = _made(uow, stream, reach, only=stream.is_new)
+            if answers[key].is_gap and not stream.is_new and stream.event_id is not None:
+                key = stream.since, True, stream.event_id
+                if key not in answers:
+                    answers[key] = _made(uow, stream, reach, only=True)
+            found[stream] = answers[key]
+        return found
 
 
-class _Cursor(NamedTuple):
-    """Who asks for the same versions."""
-
-    since: Reach | None
-    is_new: bool
-    event_id: UUID | None
-
-
-def _cursor(stream: Stream) -> _Cursor:
-    return _Cursor(stream.since, stream.is_new, stream.event_id if stream.is_new else None)
-
-
-def _hand_out(portions: Sequence[tuple[Stream, Portion, bool]]) -> None:
-    for stream, portion, is_first in portions:
-        stream.take(portion, is_first=is_first)
+def _made(uow: UnitOfWork, stream: Stream, reach: Reach | None, *, only: bool) -> Portion:
+    """The versions made since a stream was last told: `only` of its event, or of all."""
+    since = stream.since
+    if reach is None or (since is None and stream.is_new):
+        return Portion(reach)
+    since = since or Reach(reach.log_id, (0,) * len(reach.next_offsets))
+    event_id = stream.event_id if only else None
+    versions = made_between(uow, since, reach, event_id=event_id, most=MOST_VERSIONS)
+    return Portion(reach, versions or [], versions is None)

@@ -32,7 +32,8 @@ STREAM = """Server-sent events, as JSON, of one event or of all.
 | `version` | a version that an event got, with its `eventId` | for each, in order |
 | `deleted` | `{"eventId"}` | the event is gone; the stream ends |
 | `gap` | `{}` | versions were left out: ask for the history |
-| `reached` | `{}` | there is nothing to be told yet |
+| `reached` | `{}` | there is nothing to be told yet, or again |
+| `away` | `{}` | the database can't be reached; what is new comes once it is back |
 
 What changes faster than five times a second is told once, as it then is; what takes long to count,
 less often. Messages that come together end with an `id`; a client that comes back with the last one
@@ -48,12 +49,17 @@ def id_of(reach: Reach | None) -> str | None:
 
 def last_event_id(request: Request) -> Reach | None:
     """The place up to which a client that comes back was told of everything."""
-    text = request.headers.get("last-event-id", "").strip()
+    return reach_of(request.headers.get("last-event-id", ""), "header", "Last-Event-ID")
+
+
+def reach_of(text: str, *loc: str) -> Reach | None:
+    """The place that an id names; none where it is empty. Raises BadRequest for what is no id."""
+    text = text.strip()
     if not text:
         return None
     match = _ID.fullmatch(text)
     if match is None:
-        raise BadRequest((["header", "Last-Event-ID"], "must be the id of an earlier message"))
+        raise BadRequest((loc, "must be the id of an earlier message"))
     offsets = tuple(int(each) for each in match[2].split(".")[1:])
     return Reach(UUID(match[1]), offsets)
 
@@ -70,11 +76,8 @@ def stream_routes(desk: Desk, feed: Feed, *, with_bets: bool) -> APIRouter:
         event_id = next((v.event_id for v in asked if isinstance(v, EventView)), None)
         if event_id is not None:
             await desk.read(lambda uow: get_event(uow, event_id))
-        stream = feed.join(asked, event_id=event_id, since=since)
-        try:
+        async with feed.joined(asked, event_id=event_id, since=since) as stream:
             yield stream
-        finally:
-            feed.leave(stream)
 
     @router.get(
         "/stream",
@@ -102,6 +105,7 @@ def stream_routes(desk: Desk, feed: Feed, *, with_bets: bool) -> APIRouter:
         if was_head(request):
             return
         async for portion in stream.portions():
+            assert portion is not None
             messages = _messages(portion, with_bets=with_bets)
             for name, data in messages[:-1]:
                 yield ServerSentEvent(event=name, data=data)
@@ -130,6 +134,8 @@ def _views_with_bets(
 
 def _messages(portion: Portion, *, with_bets: bool) -> list[tuple[str, dict[str, Any]]]:
     found: list[tuple[str, dict[str, Any]]] = []
+    if portion.is_away:
+        return [("away", {})]
     if portion.is_gap:
         found.append(("gap", {}))
     found += [

@@ -124,7 +124,8 @@ class MemoryEventVersions:
                 and first.next_offsets[partition] <= offset < last.next_offsets[partition]
             )
 
-        return sorted(self._select(is_wanted), key=lambda each: each.at)[:most]
+        found = self._select(is_wanted)
+        return sorted(found, key=lambda each: each.position)[:most]
 
     def _select(self, is_wanted: Callable[[EventVersion], bool]) -> list[EventVersion]:
         with self._transaction.statement():

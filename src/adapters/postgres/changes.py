@@ -10,6 +10,7 @@ CHANGES = "touchline_changes"
 """Channel: events changed, or bets on them did. The payload has their ids, or says any."""
 
 ANY = "any"
+"""No id."""
 
 
 class PostgresChanges:
@@ -26,10 +27,9 @@ class PostgresChanges:
 
 
 def events_told(payloads: Iterable[str]) -> frozenset[UUID] | None:
-    """The events that these payloads tell of; None when it may be any."""
-    told: set[UUID] = set()
-    for payload in payloads:
-        if payload == ANY:
-            return None
-        told.update(map(UUID, payload.split(",")))
-    return frozenset(told)
+    """The events that these payloads tell of; None when it may be any, as also where somebody says
+    what we don't understand."""
+    try:
+        return frozenset(UUID(each) for payload in payloads for each in payload.split(","))
+    except ValueError:
+        return None

@@ -100,7 +100,7 @@ JOIN unnest(%(partitions)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[])
     AS part (partition, first, last) USING (partition)
 WHERE log_id = %(log_id)s AND "offset" >= first AND "offset" < last
     AND (%(event_id)s::uuid IS NULL OR event_id = %(event_id)s)
-ORDER BY at, event_id, version LIMIT %(most)s
+ORDER BY partition, "offset" LIMIT %(most)s
 """
 
 

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.integration.browser.conftest import NewPage
-from tests.integration.system import Client
+from tests.integration.system import Client, Up
 
 SHIFTS = """
 window.shifts = 0;
@@ -101,6 +101,9 @@ def test_nothing_jumps_while_the_match_goes_on(
         new_page(url, user="Ann", width=width, script=SHIFTS)
         for url in (player_page(client, event_id), client.bets_url, desk_page(client, event_id))
     ]
+    for market in ("draw", "team_1"):
+        client.bet(event_id, market, user="Ann")
+        expect(pages[0].locator("#mine")).to_contain_text("Draw")
     client.update(event_id, state="active")
     for score in ("1-0", "1-1", "2-1", "2-2"):
         client.update(event_id, score=score)
@@ -190,13 +193,142 @@ def test_a_late_bet_is_told_why(client: Client, new_page: NewPage) -> None:
     expect(page.locator("#mine li")).to_have_count(0)
 
 
-def test_who_sends_twice_bets_once(client: Client, new_page: NewPage) -> None:
+def bets_of(client: Client, event_id: str, user: str) -> int:
+    found = client.http.get(
+        f"{client.bets_url}/bets", params={"eventId": event_id, "userId": user}
+    ).json()
+    return len(found["items"])
+
+
+def test_who_presses_twice_bets_once(client: Client, new_page: NewPage) -> None:
     event_id = a_match(client)
     page = new_page(player_page(client, event_id), user="Kim")
-    page.get_by_role("button", name="Draw").dblclick()
-    expect(page.locator("#mine li")).to_have_count(1)
-    page.get_by_role("button", name="Draw").click()
+    draw = page.get_by_role("button", name="Draw")
+    draw.dblclick()
+    expect(page.locator("#reply")).to_contain_text("stands")
+    draw.click()
+    draw.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="France").click()
     expect(page.locator("#mine li")).to_have_count(2)
+    page.wait_for_timeout(1500)
+    assert bets_of(client, event_id, "Kim") == 2
+    draw.click()
+    expect(page.locator("#mine li")).to_have_count(3)
+
+
+def test_who_presses_create_twice_creates_one_match(client: Client, new_page: NewPage) -> None:
+    page = new_page(client.events_url)
+    page.get_by_label("Team 1").fill("Twice ")
+    page.get_by_label("Team 2").fill("Once")
+    page.get_by_label("Kick-off").fill("2027-07-01T20:00")
+    page.get_by_role("button", name="Create").dblclick()
+    expect(page.locator("#reply")).to_contain_text("Created: Twice")
+    expect(page.get_by_label("Team 1")).to_have_value("")
+    found = client.http.get(f"{client.events_url}/events", params={"team": "Twice"}).json()["items"]
+    # In summer Berlin is two hours ahead, whenever the form is sent.
+    assert [each["event_date"] for each in found] == ["2027-07-01T18:00:00Z"]
+
+
+def test_a_key_held_down_asks_once_and_does_nothing(client: Client, new_page: NewPage) -> None:
+    event_id = a_match(client)
+    client.update(event_id, state="active")
+    desk = new_page(desk_page(client, event_id))
+    desk.locator("#home-up").focus()
+    desk.keyboard.down("Enter")
+    for _ in range(20):
+        desk.keyboard.down("Enter")  # it repeats
+        desk.wait_for_timeout(20)
+    expect(desk.locator("#confirm")).to_be_focused()
+    desk.keyboard.up("Enter")
+    assert desk.url == desk_page(client, event_id)
+    expect(desk.locator(".teams .score")).to_have_text("0\u20130")
+    desk.keyboard.press("Enter")
+    expect(desk.locator(".teams .score")).to_have_text("1\u20130")
+    expect(desk.locator("#home-up")).to_be_focused()
+
+
+def test_many_tabs_of_one_browser(client: Client, new_page: NewPage) -> None:
+    """A browser has few connections to one server; who is not looked at needs none."""
+    event_id = a_match(client)
+    first = new_page(player_page(client, event_id), user="Kim")
+    hide = "Object.defineProperty(document, 'hidden', {get: () => %s, configurable: true});"
+    hide += "document.dispatchEvent(new Event('visibilitychange'))"
+    first.evaluate(hide % "true")
+    for _ in range(8):
+        tab = first.context.new_page()
+        tab.goto(player_page(client, event_id))
+        expect(tab.locator("#connection")).to_have_text("Live")
+        tab.evaluate(hide % "true")
+    client.update(event_id, state="active")
+    client.update(event_id, score="1-0")
+    first.evaluate(hide % "false")
+    expect(first.locator(".teams .score")).to_have_text("1\u20130")
+    expect(first.locator("#news")).to_contain_text("Kick-off.")
+    expect(first.locator("#news")).to_contain_text("Goal: 1\u20130.")
+
+
+def test_what_is_being_typed_is_kept(client: Client, new_page: NewPage) -> None:
+    event_id = a_match(client)
+    client.update(event_id, state="active")
+    desk = new_page(desk_page(client, event_id))
+    desk.locator("#typed-home").fill("12")
+    client.update(event_id, score="0-1")
+    expect(desk.locator("#held")).to_contain_text("has changed while you were typing")
+    expect(desk.locator("#typed-home")).to_have_value("12")
+    desk.locator("#set-score").click()
+    expect(desk.locator("#reply")).to_contain_text("Somebody else changed the match first.")
+    desk.locator("#show-held").click()
+    expect(desk.locator("#typed-home")).to_have_value("0")
+    expect(desk.locator("#typed-away")).to_have_value("1")
+    expect(desk.locator("#held")).to_be_hidden()
+
+
+def test_nobody_bets_under_another_name_than_shown(client: Client, new_page: NewPage) -> None:
+    event_id = a_match(client)
+    page = new_page(player_page(client, event_id), user="Kim")
+    other = page.context.new_page()
+    other.goto(client.bets_url)
+    other.get_by_label("You play as").fill("Lou")
+    other.get_by_role("button", name="Change").click()
+    expect(other.get_by_label("You play as")).to_have_value("Lou")
+    page.get_by_role("button", name="Draw").click()
+    expect(page.locator("#reply")).to_contain_text("You play as Lou by now")
+    assert bets_of(client, event_id, "Kim") == bets_of(client, event_id, "Lou") == 0
+
+
+def test_a_deleted_match_is_gone(client: Client, new_page: NewPage) -> None:
+    event_id = client.event()["id"]
+    page = new_page(player_page(client, event_id))
+    desk = new_page(desk_page(client, event_id))
+    desk.on("dialog", lambda dialog: dialog.accept())
+    desk.locator("#delete").click()
+    expect(desk).to_have_url(f"{client.events_url}/")
+    expect(page.locator("h1")).to_have_text("The match has been deleted")
+
+
+def test_a_frozen_database_is_said_and_then_that_it_is_back(
+    up: Up, client: Client, new_page: NewPage
+) -> None:
+    event_id = a_match(client)
+    page = new_page(player_page(client, event_id), user="Ann")
+    expect(page.locator("#connection")).to_have_text("Live")
+    terminate = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name LIKE 'touchline bets-api%%' AND pid <> pg_backend_pid()"
+    )
+    with up.connected() as (database, _), database.engine.connect() as connection:
+        connection.exec_driver_sql("ALTER TABLE events RENAME TO hidden")
+        connection.commit()
+        try:
+            connection.exec_driver_sql(terminate)
+            expect(page.locator("#connection")).to_have_text("Connection lost. Trying again\u2026")
+        finally:
+            connection.exec_driver_sql("ALTER TABLE hidden RENAME TO events")
+            connection.commit()
+    expect(page.locator("#connection")).to_have_text("Live")
+    client.update(event_id, state="active")
+    expect(page.locator("#betting")).to_contain_text("Bets are closed")
 
 
 def test_no_connection_is_said_at_the_form(client: Client, new_page: NewPage) -> None:

@@ -24,7 +24,7 @@ class Pages:
         self.http = httpx.Client(base_url=url, timeout=30)
 
     def get(self, path: str, status: int = 200, **query: str) -> str:
-        response = self.http.get(path, params=query)
+        response = self.http.get(path, params=query or None)
         assert response.status_code == status, response.text
         assert response.headers["content-type"] == "text/html; charset=utf-8"
         return unescape(response.text)
@@ -253,8 +253,40 @@ def test_what_is_not_there_is_a_page_too(players: Pages, operators: Pages) -> No
     for pages in (players, operators):
         assert "There is no such match" in pages.get(f"/pages/events/{ID}", 404)
         assert "must be a UUID" in pages.get("/pages/events/x", 422)
-    response = players.http.get("/pages/stream", params={"page": "x"})
-    assert response.status_code == 422
+    for page in ("x", "event", ""):
+        assert players.http.get("/pages/stream", params={"page": page}).status_code == 422
+    assert players.http.get("/pages/stream?page=home&since=x").status_code == 422
+
+
+def test_all_of_a_list(web: Web, players: Pages, operators: Pages) -> None:
+    """What the first page has no room for is a link away."""
+    ids = [web.event(team_1=f"Team {number}")["id"] for number in range(31)]
+    for pages in (players, operators):
+        assert ids[0] not in pages.get("/")
+        assert 'href="/pages/events?state=created"' in pages.get("/")
+        listed = pages.get("/pages/events", state="created")
+        assert ids[0] in listed or "cursor=" in listed
+        assert "no such list" in pages.get("/pages/events", 422, state="x")
+        assert "cursor: " in pages.get("/pages/events", 422, state="created", cursor="x")
+
+
+def test_older_bets(web: Web, players: Pages) -> None:
+    event_id = web.event()["id"]
+    user = as_user(players)
+    bets = [web.bet(event_id, "draw", user=user)["id"] for _ in range(51)]
+    page = players.get("/pages/bets")
+    assert f"mine-{bets[0]}" not in page
+    (link,) = re.findall(r'href="(/pages/bets/older\?cursor=[^"]+)"', page)
+    older = players.get(link)
+    assert f"mine-{bets[0]}" in older, older
+    assert "cursor: " in players.get("/pages/bets/older", 422, cursor="x")
+
+
+def test_errors_are_for_people(players: Pages) -> None:
+    as_user(players)
+    assert "Send application" in players.http.post("/pages/bets", json={}, headers=HTMX).text
+    too_large = players.send("/pages/user", 413, userId="x" * 70_000)
+    assert too_large.startswith('<p class="problem">')
 
 
 def test_the_desk_tells_how_the_consumers_stand(operators: Pages) -> None:

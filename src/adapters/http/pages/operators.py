@@ -1,51 +1,31 @@
 """The operators' pages, on the events server: create matches and run them."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import timedelta
-from typing import Annotated, Any, NamedTuple
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from adapters.http.app import was_head
 from adapters.http.desk import Desk
 from adapters.http.feed import Feed, Stream
+from adapters.http.pages.lists import event_list
 from adapters.http.pages.live import OPERATORS, live, part
 from adapters.http.pages.rendering import html
-from adapters.http.pages.route import PageRoute, form
+from adapters.http.pages.route import PageRoute, form, since
 from adapters.http.problems import BadRequest
 from adapters.http.schemas import EventChanges, NewEvent, UuidText
-from adapters.http.streams import last_event_id
+from adapters.http.streams import id_of
 from domain.errors import VersionMismatch
 from domain.events import Event
 from domain.identity import event_id_of_key
-from domain.log import PARTITIONS
 from domain.ports import UnitOfWork
-from domain.records import READERS, ConsumerName, DeadLetter
+from domain.reach import reach_now
 from domain.requests import create_event, delete_event, get_event, update_event
 from domain.verdicts import Publication
-from domain.views import BoardView, EventView, View
+from domain.views import BoardView, EventView, View, WorkView
 from domain.watching import Preview, preview_of
-
-MOST_LETTERS = 20
-
-
-class Standing(NamedTuple):
-    """How a consumer stands on a topic."""
-
-    consumer: ConsumerName
-    topic: str
-    ago: timedelta | None
-    """How long ago it stood at the end, of the partition where that is longest; None: never."""
-    behind: int | None
-    """Records that the consumer before it has done and it has not."""
-
-
-class Work(NamedTuple):
-    """What an operator should know of the parts behind."""
-
-    standings: list[Standing]
-    letters: Sequence[DeadLetter]
 
 
 def operator_pages(desk: Desk, feed: Feed) -> APIRouter:
@@ -58,48 +38,44 @@ def operator_pages(desk: Desk, feed: Feed) -> APIRouter:
 
 
 def _show_pages(router: APIRouter, desk: Desk) -> None:
-    async def page(name: str, views: list[View], **more: Any) -> Response:
-        seen = await desk.read(lambda uow: {type(view): view.look(uow) for view in views})
-        parts = {each: part(each, seen[kind]) for kind in seen for each in OPERATORS[kind]}
-        return html(f"{name}.html", parts=parts, side="operator", **more)
+    async def page(name: str, event_id: UUID | None = None) -> Response:
+        def look(uow: UnitOfWork) -> dict[str, Any]:
+            event = None if event_id is None else get_event(uow, event_id)
+            seen = [(type(view), view.look(uow)) for view in [*_views(event_id), *work(event_id)]]
+            parts = {each: part(each, sight) for kind, sight in seen for each in OPERATORS[kind]}
+            return {"parts": parts, "event": event}
+
+        # The reach first: whatever comes after it is told by the stream.
+        reach = await desk.read(reach_now)
+        found = await desk.read(look)
+        stream = "/pages/stream" + ("" if event_id is None else f"?event_id={event_id}")
+        template = f"operator_{name}.html"
+        return html(template, side="operator", stream=stream, since=id_of(reach) or "", **found)
+
+    def work(event_id: UUID | None) -> list[View]:
+        return [WorkView()] if event_id is None else []
 
     @router.get("/")
     async def home() -> Response:
-        work = await desk.read(work_of)
-        return await page(
-            "operator_home", [BoardView()], work=work, stream="/pages/stream?page=home"
-        )
+        return await page("home")
 
     @router.get("/pages/events/{event_id}")
     async def event(event_id: UuidText) -> Response:
-        found = await desk.read(lambda uow: get_event(uow, event_id))
-        stream = f"/pages/stream?page=event&event_id={event_id}"
-        return await page("operator_event", [EventView(event_id)], event=found, stream=stream)
+        return await page("event", event_id)
+
+    @router.get("/pages/events")
+    async def events(request: Request) -> Response:
+        return await event_list(request, desk, side="operator")
 
     @router.get("/pages/work")
-    async def work() -> Response:
-        return html("parts/work.html", work=await desk.read(work_of))
+    async def work_behind() -> Response:
+        sight = await desk.read(WorkView().look)
+        return HTMLResponse(part("work", sight))
 
 
-def work_of(uow: UnitOfWork) -> Work:
-    """How each consumer stands, and what could not be read and was not put back."""
-    return Work(list(_standings(uow)), uow.dead_letters.open(most=MOST_LETTERS))
-
-
-def _standings(uow: UnitOfWork) -> Iterator[Standing]:
-    for topic, readers in READERS.items():
-        reached = uow.positions.reached(topic)
-        for number, consumer in enumerate(readers):
-            marks = uow.positions.caught_up_ago(consumer, topic)
-            ago = max(marks.values()) if len(marks) == PARTITIONS else None
-            behind = None
-            if number:
-                gaps = (
-                    reached.get((readers[number - 1], each), 0) - reached.get((consumer, each), 0)
-                    for each in range(PARTITIONS)
-                )
-                behind = sum(max(gap, 0) for gap in gaps)
-            yield Standing(consumer, topic, ago, behind)
+def _views(event_id: UUID | None) -> list[View]:
+    """What a page keeps in sight."""
+    return [BoardView() if event_id is None else EventView(event_id)]
 
 
 def _create(router: APIRouter, desk: Desk) -> None:
@@ -130,14 +106,15 @@ def _change(router: APIRouter, desk: Desk) -> None:
     @router.get("/pages/events/{event_id}/preview")
     async def preview(event_id: UuidText, request: Request) -> Response:
         """What the change would do, and the button that does it."""
-        fields = {name: value for name, value in request.query_params.items() if value}
+        fields = {name: value.strip() for name, value in request.query_params.items()}
         version = _version(fields)
+        patch = _changes(fields).patch()
 
         def look(uow: UnitOfWork) -> tuple[Event, Preview]:
             event = get_event(uow, event_id)
             if event.version != version:
                 raise VersionMismatch(f"the event is at version {event.version}")
-            return event, preview_of(uow, event_id, _changes(fields).patch())
+            return event, preview_of(uow, event_id, patch)
 
         event, found = await desk.read(look)
         return html("parts/preview.html", event=event, found=found, fields=fields)
@@ -184,22 +161,16 @@ def _changes(fields: dict[str, str]) -> EventChanges:
 
 
 def _keep_live(router: APIRouter, desk: Desk, feed: Feed) -> None:
-    async def joined(
-        request: Request, page: str, event_id: UuidText | None = None
-    ) -> AsyncIterator[Stream]:
-        views: list[View] = [BoardView() if event_id is None else EventView(event_id)]
+    async def joined(request: Request, event_id: UuidText | None = None) -> AsyncIterator[Stream]:
         if event_id is not None:
             await desk.read(lambda uow: get_event(uow, event_id))
-        stream = feed.join(views, event_id=event_id, since=last_event_id(request))
-        try:
+        views = _views(event_id)
+        async with feed.joined(views, event_id=event_id, since=since(request)) as stream:
             yield stream
-        finally:
-            feed.leave(stream)
 
     @router.get("/pages/stream", response_class=EventSourceResponse)
     async def stream(
         request: Request, joined: Annotated[Stream, Depends(joined)]
     ) -> AsyncIterator[ServerSentEvent]:
-        if not was_head(request):
-            async for event in live(joined, OPERATORS):
-                yield event
+        async for event in live(request, joined, OPERATORS):
+            yield event

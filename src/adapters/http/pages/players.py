@@ -1,29 +1,32 @@
 """The players' pages, on the bets server: what is on, a match, my bets, the leaderboard."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from urllib.parse import quote, unquote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.exceptions import HTTPException
 
-from adapters.http.app import was_head
 from adapters.http.desk import Desk
 from adapters.http.feed import Feed, Stream
+from adapters.http.pages import words
+from adapters.http.pages.lists import cursor_of, event_list
 from adapters.http.pages.live import PLAYERS, live, part
 from adapters.http.pages.rendering import html
-from adapters.http.pages.route import PageRoute, form
+from adapters.http.pages.route import PageRoute, form, since
 from adapters.http.problems import BadRequest
 from adapters.http.schemas import NewBet, UuidText
-from adapters.http.streams import last_event_id
+from adapters.http.streams import id_of
 from domain.bets import Bet, Placement, check_user_id
 from domain.errors import InvalidValue
 from domain.identity import bet_id_of_key
 from domain.ports import UnitOfWork
+from domain.reach import reach_now
 from domain.requests import get_event, place_bet
 from domain.verdicts import Publication
-from domain.views import BetsView, BoardView, EventView, StandingsView, View
+from domain.views import BetsView, BoardView, EventView, StandingsView, View, bets_in_sight
 
 USER = "touchline_user"
 """The cookie that remembers who the player is."""
@@ -47,68 +50,83 @@ User = Annotated[str | None, Depends(user_of)]
 def player_pages(desk: Desk, feed: Feed) -> APIRouter:
     router = APIRouter(include_in_schema=False, route_class=PageRoute)
     _show_pages(router, desk)
+    _show_lists(router, desk)
     _take_forms(router, desk)
     _keep_live(router, desk, feed)
     return router
 
 
-async def _seen(desk: Desk, views: Collection[View]) -> dict[type[View], Any]:
-    """What each view sees, by its kind."""
-    return await desk.read(lambda uow: {type(view): view.look(uow) for view in views})
-
-
 def _show_pages(router: APIRouter, desk: Desk) -> None:
-    async def page(name: str, views: list[View], user: str | None, **more: Any) -> Response:
-        seen = await _seen(desk, views)
-        parts = {each: part(each, seen[kind]) for kind in seen for each in PLAYERS[kind]}
-        return html(f"{name}.html", parts=parts, user=user, side="player", **more)
+    async def page(name: str, user: str | None, event_id: UUID | None = None) -> Response:
+        def look(uow: UnitOfWork) -> dict[str, Any]:
+            event = None if event_id is None else get_event(uow, event_id)
+            seen = [(type(view), view.look(uow)) for view in _views(name, user, event_id)]
+            parts = {each: part(each, sight) for kind, sight in seen for each in PLAYERS[kind]}
+            return {"parts": parts, "event": event}
+
+        # The reach first: whatever comes after it is told by the stream.
+        reach = await desk.read(reach_now)
+        found = await desk.read(look)
+        asked = f"page={name}" + ("" if event_id is None else f"&event_id={event_id}")
+        stream = f"/pages/stream?{asked}"
+        template = f"player_{name}.html"
+        return html(
+            template, user=user, side="player", stream=stream, since=id_of(reach) or "", **found
+        )
 
     @router.get("/")
     async def home(user: User) -> Response:
-        views = _views("home", user, None)
-        return await page("player_home", views, user, stream="/pages/stream?page=home")
+        return await page("home", user)
 
     @router.get("/pages/events/{event_id}")
     async def event(event_id: UuidText, user: User) -> Response:
-        found = await desk.read(lambda uow: get_event(uow, event_id))
-        views = _views("event", user, event_id)
-        stream = f"/pages/stream?page=event&event_id={event_id}"
-        return await page("player_event", views, user, event=found, stream=stream)
+        return await page("event", user, event_id)
 
     @router.get("/pages/bets")
     async def bets(user: User) -> Response:
-        views = _views("bets", user, None)
-        return await page("player_bets", views, user, stream="/pages/stream?page=bets")
+        return await page("bets", user)
 
     @router.get("/pages/leaderboard")
     async def leaderboard(user: User) -> Response:
-        views = _views("leaderboard", user, None)
-        return await page("leaderboard", views, user, stream="/pages/stream?page=leaderboard")
+        return await page("leaderboard", user)
 
 
 def _views(name: str, user: str | None, event_id: UUID | None) -> list[View]:
     """What a page keeps in sight."""
-    views: list[View] = []
-    match name:
-        case "home":
-            views = [BoardView(), StandingsView()]
-        case "leaderboard":
-            views = [StandingsView()]
-        case "event" if event_id is not None:
-            views = [EventView(event_id)]
-        case "bets":
-            pass
-        case _:
-            raise BadRequest((["query", "page"], "no such page"))
+    views: dict[str, list[View]] = {
+        "home": [BoardView(), StandingsView()],
+        "leaderboard": [StandingsView()],
+        "event": [] if event_id is None else [EventView(event_id)],
+        "bets": [],
+    }
+    if name not in views or (event_id is not None) is not (name == "event"):
+        raise BadRequest((["query", "page"], "no such page"))
     if user is not None and name != "leaderboard":
-        views.append(BetsView(user, event_id))
-    return views
+        views[name].append(BetsView(user, event_id))
+    return views[name]
+
+
+def _show_lists(router: APIRouter, desk: Desk) -> None:
+    @router.get("/pages/events")
+    async def events(request: Request) -> Response:
+        return await event_list(request, desk, side="player")
+
+    @router.get("/pages/bets/older")
+    async def older_bets(request: Request, user: User) -> Response:
+        """A user's bets behind the newest ones, as they are now."""
+        if user is None:
+            raise BadRequest((["name"], "say who you are first"))
+        after = cursor_of(request, "bets")
+        found = await desk.read(lambda uow: bets_in_sight(uow, user, after=after))
+        return html(
+            "older_bets.html", side="player", bets=found, next=words.older(found), user=user
+        )
 
 
 def _take_forms(router: APIRouter, desk: Desk) -> None:
     @router.post("/pages/user")
     async def remember(request: Request) -> Response:
-        user_id = (await form(request)).get("userId", "").strip()
+        user_id = (await form(request)).get("userId", "")
         check_user_id(user_id)
         response = Response(status_code=204, headers={"HX-Refresh": "true"})
         response.set_cookie(
@@ -118,39 +136,43 @@ def _take_forms(router: APIRouter, desk: Desk) -> None:
 
     @router.post("/pages/bets")
     async def place(request: Request, user: User) -> Response:
+        fields = await form(request)
         if user is None:
             raise BadRequest((["name"], "say who you are first"))
-        fields = await form(request)
-        key = fields.pop("key", "")
+        if fields.pop("as", user) != user:
+            raise HTTPException(409, f"You play as {user} by now: load the page again.")
+        key = fields.pop("key", None)
         bet = NewBet.model_validate({**fields, "userId": user})
-        bet_id = bet_id_of_key(user_id=user, event_id=bet.eventId, key=key) if key else None
-        placed = await desk.submit(
-            lambda uow, stamp: place_bet(
-                uow,
-                Placement(
-                    id=bet_id or stamp.new_id,
-                    date_created=stamp.now,
-                    user_id=user,
-                    event_id=bet.eventId,
-                    market=bet.market,
-                ),
-                keyed=bet_id is not None,
-                message_id=stamp.message_id,
-                now=stamp.now,
+        # One press is one bet on one market, however often it is sent.
+        key = key and f"{key}-{bet.market}"
+        return await _placed(desk, await _place(desk, bet, key))
+
+
+async def _place(desk: Desk, bet: NewBet, key: str | None) -> Bet | Publication:
+    keyed_id = key and bet_id_of_key(user_id=bet.userId, event_id=bet.eventId, key=key)
+    return await desk.submit(
+        lambda uow, stamp: place_bet(
+            uow,
+            Placement(
+                id=keyed_id or stamp.new_id,
+                date_created=stamp.now,
+                user_id=bet.userId,
+                event_id=bet.eventId,
+                market=bet.market,
             ),
-            respond_async=False,
-        )
-        return await _placed(desk, placed)
+            keyed=bool(keyed_id),
+            message_id=stamp.message_id,
+            now=stamp.now,
+        ),
+        respond_async=False,
+    )
 
 
 async def _placed(desk: Desk, placed: Bet | Publication) -> Response:
     if isinstance(placed, Publication):
         return html("parts/pending.html", 202)
-
-    def look(uow: UnitOfWork) -> Any:
-        return get_event(uow, placed.event_id)
-
-    return html("parts/placed.html", 201, bet=placed, event=await desk.read(look))
+    event = await desk.read(lambda uow: get_event(uow, placed.event_id))
+    return html("parts/placed.html", 201, bet=placed, event=event)
 
 
 def _keep_live(router: APIRouter, desk: Desk, feed: Feed) -> None:
@@ -160,16 +182,12 @@ def _keep_live(router: APIRouter, desk: Desk, feed: Feed) -> None:
         views = _views(page, user, event_id)
         if event_id is not None:
             await desk.read(lambda uow: get_event(uow, event_id))
-        stream = feed.join(views, event_id=event_id, since=last_event_id(request))
-        try:
+        async with feed.joined(views, event_id=event_id, since=since(request)) as stream:
             yield stream
-        finally:
-            feed.leave(stream)
 
     @router.get("/pages/stream", response_class=EventSourceResponse)
     async def stream(
         request: Request, joined: Annotated[Stream, Depends(joined)]
     ) -> AsyncIterator[ServerSentEvent]:
-        if not was_head(request):
-            async for event in live(joined, PLAYERS):
-                yield event
+        async for event in live(request, joined, PLAYERS):
+            yield event

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from adapters.http.pages import words
+from domain import views
 from domain.bets import BetState, Market
 from domain.events import EventState
 
@@ -42,7 +43,8 @@ def moment(when: datetime) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(utc.isoformat(), escape(text))
 
 
-def _environment() -> Environment:
+@cache
+def _templates() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
@@ -52,6 +54,7 @@ def _environment() -> Environment:
     )
     environment.globals |= {
         "static": static,
+        "views": views,
         "words": words,
         "BetState": BetState,
         "EventState": EventState,
@@ -61,11 +64,8 @@ def _environment() -> Environment:
     return environment
 
 
-_TEMPLATES = _environment()
-
-
 def render(template: str, **context: Any) -> str:
-    return _TEMPLATES.get_template(template).render(context)
+    return _templates().get_template(template).render(context)
 
 
 def html(template: str, status: int = 200, **context: Any) -> Response:

@@ -1,5 +1,6 @@
-"""What all pages share: errors as pages or as parts of them, forms, who the player is."""
+"""What all pages share: errors as pages or as parts of them, forms, places in the story."""
 
+import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,9 +15,12 @@ from adapters.http.bodies import read_body
 from adapters.http.pages import words
 from adapters.http.pages.rendering import html
 from adapters.http.problems import RETRY_AFTER, STATUSES, BadRequest
+from adapters.http.streams import last_event_id, reach_of
 from domain.errors import InvalidValue, Misconfigured, RuleBroken, Unavailable
+from domain.records import Reach
 
 FORM = "application/x-www-form-urlencoded"
+_log = logging.getLogger(__name__)
 
 
 class PageRoute(APIRoute):
@@ -30,28 +34,39 @@ class PageRoute(APIRoute):
                 if request.method == "POST":
                     _check_form(request)
                 return await handle(request)
-            except RuleBroken as broken:
-                text = words.REASONS.get(broken.code, str(broken))
-                if isinstance(broken, InvalidValue):
-                    text = f"{broken.field}: {broken.problem}"
-                return _problem(request, STATUSES[type(broken)], text)
-            except BadRequest as bad:
-                return _problem(request, 422, *(_named(error) for error in bad.errors))
-            except (RequestValidationError, ValidationError) as invalid:
-                return _problem(request, 422, *map(_named, invalid.errors()))
-            except (Unavailable, Misconfigured):
-                text = "Touchline can't reach its database or its log just now. Try again."
-                response = _problem(request, 503, text)
-                response.headers.update(RETRY_AFTER)
-                return response
+            except Exception as error:  # noqa: BLE001 - whatever it is, a person waits for a page
+                return _problem(request, error)
 
         return shown
 
 
-def _problem(request: Request, status: int, *texts: str) -> Response:
-    if is_part(request):
-        return html("problem.html", status, texts=texts)
-    return html("problem_page.html", status, texts=texts)
+def _problem(request: Request, error: Exception) -> Response:
+    status, texts = _told(error)
+    template = "problem.html" if is_part(request) else "problem_page.html"
+    response = html(template, status, texts=texts)
+    if status == 503:
+        response.headers.update(RETRY_AFTER)
+    return response
+
+
+def _told(error: Exception) -> tuple[int, list[str]]:
+    """The status of an error, and what people are told."""
+    match error:
+        case InvalidValue():
+            return 422, [f"{error.field}: {error.problem}"]
+        case RuleBroken():
+            return STATUSES[type(error)], [words.REASONS.get(error.code, str(error))]
+        case BadRequest():
+            return 422, [_named(each) for each in error.errors]
+        case RequestValidationError() | ValidationError():
+            return 422, [_named(each) for each in error.errors()]
+        case HTTPException():
+            return error.status_code, [error.detail]
+        case Unavailable() | Misconfigured():
+            return 503, ["Touchline can't reach its database or its log just now. Try again."]
+        case _:
+            _log.exception("a page failed", exc_info=error)
+            return 500, ["Something went wrong on our side; it is logged."]
 
 
 def _named(error: Mapping[str, Any]) -> str:
@@ -67,19 +82,24 @@ def is_part(request: Request) -> bool:
 
 def _check_form(request: Request) -> None:
     if not is_part(request):
-        raise HTTPException(403, "forms are sent by their page's script")
+        raise HTTPException(403, "Forms are sent by their page's script.")
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        raise HTTPException(415, f"send {FORM}")
+        raise HTTPException(415, f"Send {FORM}.")
 
 
 async def form(request: Request) -> dict[str, str]:
-    """The fields of a form that are not empty."""
+    """The fields of a form that are not empty, without white space around them."""
     body = await read_body(request)
     try:
         pairs = parse_qsl(body.decode(), strict_parsing=bool(body), max_num_fields=50)
     except ValueError as error:
         raise BadRequest((["body"], f"must be a form: {error}")) from error
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
+    fields = {name: value.strip() for name, value in pairs if value.strip()}
+    if len({name for name, _ in pairs}) < len(pairs):
         raise BadRequest((["body"], "a field is there more than once"))
     return fields
+
+
+def since(request: Request) -> Reach | None:
+    """Up to where a page knows of all that happened: what it was told last, or was made from."""
+    return last_event_id(request) or reach_of(request.query_params.get("since", ""), "since")

@@ -1,15 +1,21 @@
 """What the pages say in sentences. Every text for people about bets and goals is here."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from adapters.http.paging import encode_cursor
 from domain.bets import Bet, BetState, Market
 from domain.events import Event, EventState
 from domain.history import BetChange
-from domain.records import BetTally, EventVersion
-from domain.views import BetInSight
+from domain.records import BetTally, Cursor, EventVersion
+from domain.views import (
+    MOST_BETS,
+    MOST_LETTERS,
+    BetInSight,
+    EventInSight,
+)
 from domain.watching import Preview, Step, by_market, by_state, steps
 
 CAUGHT_UP_SECONDS = 3
@@ -134,13 +140,22 @@ def _stage(change: BetChange, kick_off: BetChange | None) -> str:
     return f"{change.state} since {when} after kick-off, at {score}"
 
 
-def news_of_bets(before: Mapping[UUID, BetState], now: Iterable[BetInSight]) -> list[str]:
-    """What to tell a player whose bets flipped."""
+def news_of_event(seen: EventInSight, new: Collection[tuple[UUID, int]]) -> list[str]:
+    """What happened in the new ones of an event's versions, given by event and number."""
+    told = zip(seen.versions, _told(seen.versions, seen.tally), strict=True)
     return [
-        f"Your bet on {market_name(each.event, each.bet.placement.market)} {_became(each.bet)}."
-        for each in now
-        if before.get(each.bet.id, each.bet.state) is not each.bet.state
+        " ".join(f"{text}." for text in texts if text)
+        for version, texts in told
+        if (version.event_id, version.version) in new
     ]
+
+
+def news_of_bet(seen: BetInSight, *, with_match: bool) -> str:
+    """What to tell a player whose bet has just flipped."""
+    event = seen.event
+    match = f"{event.team_1} {shown_score(event)} {event.team_2}: your" if with_match else "Your"
+    market = market_name(event, seen.bet.placement.market)
+    return f"{match} bet on {market} {_became(seen.bet)}."
 
 
 def _became(bet: Bet) -> str:
@@ -224,3 +239,19 @@ def stands(ago: timedelta | None, behind: int | None) -> str:
         return "at the end"
     left = f", {several(behind, 'record')} behind the one before it" if behind else ""
     return f"last at the end {lapse(ago)} ago{left}"
+
+
+def letters(count: int) -> str:
+    """How many records could not be read."""
+    if count > MOST_LETTERS:
+        return f"More than {MOST_LETTERS} records could not be read. The newest:"
+    verb = "record that could not be read" if count == 1 else "records that could not be read"
+    return f"{count} {verb}:"
+
+
+def older(bets: Sequence[BetInSight]) -> str | None:
+    """Where the bets behind these begin; None if these are the last."""
+    if len(bets) < MOST_BETS:
+        return None
+    placement = bets[-1].bet.placement
+    return encode_cursor("bets", Cursor(placement.date_created, placement.id))

@@ -1,9 +1,16 @@
-// What the pages need beyond htmx: times in the viewer's zone, the chart, the state of the
-// connection, and keys that make a form sent twice one request.
+// What the pages need beyond htmx: times in the viewer's zone, the chart, and forms that are sent
+// once and answered where one looks.
 "use strict";
 
 const style = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+function dress(root) {
+  localTimes(root);
+  for (const form of root.querySelectorAll("form[data-new-key]")) newKey(form);
+  charts(root);
+  for (const story of root.querySelectorAll(".story")) story.scrollTop = story.scrollHeight;
+}
 
 function localTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]:not([data-local])")) {
@@ -12,22 +19,16 @@ function localTimes(root) {
   }
 }
 
-function newKeys(root) {
-  for (const form of root.querySelectorAll("form[data-new-key]")) {
-    form.elements.key.value = newKey();
-    const offset = form.elements.offset;
-    if (offset) offset.value = offsetOf(new Date());
-  }
+// The key that makes a form sent twice one request. (`crypto.randomUUID` needs a secure address.)
+function newKey(form) {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  form.elements.key.value = Array.from(bytes, byte => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// `crypto.randomUUID` is there on secure addresses only.
-function newKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function offsetOf(date) {
-  const minutes = -date.getTimezoneOffset(), both = n => String(Math.abs(n)).padStart(2, "0");
-  return (minutes < 0 ? "-" : "+") + both(Math.trunc(minutes / 60)) + ":" + both(minutes % 60);
+// Of the zone, at that moment: summer time may begin in between.
+function offsetAt(date) {
+  const minutes = -date.getTimezoneOffset(), digits = n => String(Math.abs(n)).padStart(2, "0");
+  return (minutes < 0 ? "-" : "+") + digits(Math.trunc(minutes / 60)) + ":" + digits(minutes % 60);
 }
 
 function charts(root) {
@@ -36,80 +37,94 @@ function charts(root) {
 }
 
 function draw(figure) {
-  const plot = figure.querySelector(".plot");
   const { teams, seconds, lead, over } = JSON.parse(figure.querySelector("script").textContent);
   if (seconds.length === 0) return;
-  plot.replaceChildren();
+  figure.plot?.destroy();
+  const target = figure.querySelector(".plot");
+  target.replaceChildren();
   const last = seconds[seconds.length - 1];
   const inMinutes = last >= 120, unit = inMinutes ? 60 : 1;
   const x = seconds.concat(over ? [] : [last + Math.max(last * 0.05, 1)]).map(s => s / unit);
   const y = over ? lead : lead.concat(lead[lead.length - 1]);
   const most = Math.max(1, ...y.map(Math.abs));
-  const axis = { stroke: style("--soft"), grid: { stroke: style("--line"), width: 1 }, ticks: { stroke: style("--line") } };
-  new uPlot({
-    width: figure.clientWidth, height: 180, cursor: { show: false }, legend: { show: false }, pxAlign: true,
+  const lines = { stroke: style("--line"), width: 1 };
+  const axis = { stroke: style("--soft"), grid: lines, ticks: lines };
+  const short = name => name.length > 9 ? name.slice(0, 8) + "…" : name;
+  const leading = tick => tick === 0 ? "level" : `${short(teams[tick > 0 ? 0 : 1])} +${Math.abs(tick)}`;
+  const moment = tick => Number.isInteger(tick) ? tick + (inMinutes ? " min" : " s") : "";
+  figure.plot = new uPlot({
+    width: figure.clientWidth, height: 180, cursor: { show: false }, legend: { show: false },
     scales: { x: { time: false }, y: { range: [-most - 0.5, most + 0.5] } },
     axes: [
-      { ...axis, size: 34, values: (_, ticks) => ticks.map(t => Number.isInteger(t) ? t + (inMinutes ? " min" : " s") : "") },
-      { ...axis, size: 110, incrs: [1, 2, 5, 10, 50, 100], values: (_, ticks) => ticks.map(t =>
-        t === 0 ? "level" : `${short(teams[t > 0 ? 0 : 1])} +${Math.abs(t)}`) },
+      { ...axis, size: 34, values: (_, ticks) => ticks.map(moment) },
+      { ...axis, size: 110, incrs: [1, 2, 5, 10, 50, 100], values: (_, ticks) => ticks.map(leading) },
     ],
-    series: [{}, { stroke: style("--brand"), width: 3, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } }],
-  }, [x, y], plot);
+    series: [{}, {
+      stroke: style("--brand"), width: 3, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false },
+    }],
+  }, [x, y], target);
 }
 
-const short = name => name.length > 9 ? name.slice(0, 8) + "…" : name;
+// Forms
 
-function storyToItsEnd(root) {
-  for (const story of root.querySelectorAll(".story")) story.scrollTop = story.scrollHeight;
-}
+const KEY_SECONDS = 1;
+let asker = null;
 
-function dress(root) {
-  localTimes(root);
-  newKeys(root);
-  charts(root);
-  storyToItsEnd(root);
-  root.querySelector("[data-focus]")?.focus();
-}
-
-// Parts begin with a comment: their digest.
-function isShown(element, html) {
-  const shown = element.firstChild, come = /^<!--(\w+)-->/.exec(html);
-  return Boolean(come && shown && shown.nodeType === Node.COMMENT_NODE && shown.data === come[1]);
-}
-
-function connected(is) {
-  const line = document.getElementById("connection");
-  line.classList.toggle("lost", !is);
-  line.textContent = is ? line.dataset.online : line.dataset.offline;
+function said(target, text) {
+  const line = document.createElement("p");
+  line.className = "problem";
+  line.textContent = text;
+  target.replaceChildren(line);
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  dress(document);
   const body = document.body;
-  body.addEventListener("htmx:afterSwap", event => dress(event.detail.target || event.target));
-  body.addEventListener("htmx:sseBeforeMessage", event => {
-    if (isShown(event.target, event.detail.data)) event.preventDefault();
+  dress(document);
+
+  body.addEventListener("htmx:configRequest", event => {
+    const { parameters, elt } = event.detail;
+    if (elt.matches("[data-dated]") && parameters.event_date) parameters.offset = offsetAt(new Date(parameters.event_date));
+    if (elt.matches("[data-as-user]")) parameters.as = body.dataset.user;
+    if (elt.matches("[data-asks]")) asker = document.activeElement.id;
   });
-  body.addEventListener("htmx:sseMessage", event => dress(event.target));
-  body.addEventListener("htmx:sseOpen", () => connected(true));
-  body.addEventListener("htmx:sseError", () => connected(false));
+  body.addEventListener("htmx:afterSettle", event => {
+    const { target, requestConfig } = event.detail;
+    if (!requestConfig) return;  // not an answer: a part that the stream brought
+    dress(target);
+    const question = target.querySelector("[data-focus]");
+    if (question) question.focus();
+    else if (requestConfig.elt.matches("[data-answers]")) backToAsker();
+  });
+  // Pressed twice, or held down, it is one request; only a moment later it is another one.
+  body.addEventListener("htmx:afterRequest", event => {
+    const form = event.detail.elt, status = event.detail.xhr.status;
+    if (!status || status === 503) return;
+    if (form.matches("[data-new-key]")) setTimeout(newKey, KEY_SECONDS * 1000, form);
+    if (form.matches("[data-reset]") && status < 300) setTimeout(() => { form.reset(); newKey(form); }, KEY_SECONDS * 1000);
+    if (form.matches("[data-answers]")) live.release();
+  });
   body.addEventListener("htmx:sendError", event => {
     const target = event.detail.target;
-    const said = document.createElement("p");
-    said.className = "problem";
-    said.textContent = "No connection: nothing is known to have been done. Try again.";
-    if (target && target.classList.contains("reply")) target.replaceChildren(said);
+    if (target.matches(".reply")) said(target, "No connection: nothing is known to have been done. Try again.");
   });
-  // A bet that was answered, whatever the answer, is followed by another one.
-  body.addEventListener("htmx:afterRequest", event => {
-    const form = event.detail.elt.closest("form[data-new-key]");
-    if (form && event.detail.xhr && event.detail.xhr.status && event.detail.xhr.status !== 503) newKeys(form.parentElement);
+  body.addEventListener("keydown", event => {
+    if (event.repeat && event.key === "Enter" && event.target.matches("button")) event.preventDefault();
   });
   body.addEventListener("click", event => {
-    const cleared = event.target.closest("[data-clear]");
-    if (cleared) document.querySelector(cleared.dataset.clear).replaceChildren();
+    if (event.target.closest("#leave")) { document.getElementById("reply").replaceChildren(); backToAsker(); }
+    if (event.target.closest("#show-held")) live.release();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts(document));
-  window.addEventListener("resize", () => charts(document));
+  let isDrawing = false;
+  window.addEventListener("resize", () => {
+    if (isDrawing) return;
+    isDrawing = true;
+    requestAnimationFrame(() => { isDrawing = false; charts(document); });
+  });
 });
+
+// The control that asked, or the first one where it is no longer there.
+function backToAsker() {
+  const control = document.getElementById(asker) || document.querySelector("#controls button:not(:disabled)");
+  (control && !control.disabled ? control : document.getElementById("main")).focus();
+}
