@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import signal
+from types import FrameType
+from typing import Any
 
 import structlog
 import uvicorn
@@ -45,7 +48,22 @@ async def _run_one(name: str, settings: Settings, url: str, host: str, port: int
 def _worker(name: str) -> FastAPI:
     settings = load_settings()
     configure_logs(settings)
-    return APPS[name](settings, settings.database_url)
+    app = APPS[name](settings, settings.database_url)
+    _end_streams_on_signal(app)
+    return app
+
+
+def _end_streams_on_signal(app: FastAPI) -> None:
+    """Before uvicorn's own handlers, which are there by now: a stream never ends by itself, and
+    would be waited for."""
+    for each in (signal.SIGTERM, signal.SIGINT):
+        handle = signal.getsignal(each)
+
+        def end(number: int, frame: FrameType | None, handle: Any = handle) -> None:
+            app.state.end_streams()
+            handle(number, frame)
+
+        signal.signal(each, end)
 
 
 def events_worker() -> FastAPI:

@@ -66,7 +66,9 @@ def stream(
         ):
             if response.is_error:
                 response.read()
-                raise Refused(str(_body(response).get("detail") or response.status_code))
+                # What only is away now will be back.
+                error = Refused if response.status_code < 500 else NotDone
+                raise error(str(_body(response).get("detail") or response.status_code))
             yield from messages(response.iter_lines())
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NotDone(_unreachable(url, error)) from error

@@ -14,6 +14,11 @@ from domain.events import EventState
 from entrypoints.client import Json, NotDone, Refused, StreamedMessage, ask, stream
 
 RETRY_SECONDS = 1.0
+LISTED = 500
+"""Matches of each state that are known from the beginning."""
+
+SHOWN = 30
+"""Rows of the table."""
 FINAL = {BetState.WIN, BetState.LOSE}
 
 
@@ -28,10 +33,14 @@ def watch_event(
 
 def watch_all(*, events_url: str, console: Console, as_json: bool) -> None:
     """Follow all matches until stopped."""
-    picture = _AllEvents(lambda event_id: ask("GET", f"{events_url}/events/{event_id}"))
-    for state in (EventState.CREATED, EventState.ACTIVE):
-        page = ask("GET", f"{events_url}/events", params={"state": state})
-        picture.begin(page["items"])
+
+    def listed() -> list[Json]:
+        states = (EventState.CREATED, EventState.ACTIVE)
+        url = f"{events_url}/events"
+        pages = [ask("GET", url, params={"state": state, "limit": LISTED}) for state in states]
+        return [event for page in pages for event in page["items"]]
+
+    picture = _AllEvents(listed, lambda event_id: ask("GET", f"{events_url}/events/{event_id}"))
     _show(picture, _follow(f"{events_url}/stream", {}), console, as_json=as_json)
 
 
@@ -154,18 +163,19 @@ class _OneEvent:
 
 
 class _AllEvents:
-    """All matches that are open or being played."""
+    """All matches that are open or being played, and those that ended meanwhile."""
 
     is_over = False
 
-    def __init__(self, look: Callable[[str], Json]) -> None:
+    def __init__(self, listed: Callable[[], list[Json]], look: Callable[[str], Json]) -> None:
+        self._listed = listed
         self._look = look
-        self._events: dict[str, Json] = {}
-
-    def begin(self, events: list[Json]) -> None:
-        self._events |= {event["id"]: event for event in events}
+        self._events: dict[str, Json] | None = None
+        """None until the stream has begun: what happens while they are listed is told by it."""
 
     def take(self, message: StreamedMessage) -> str:
+        if self._events is None or message.name == "gap":
+            self._events = {event["id"]: event for event in self._listed()}
         if message.name != "version":
             return "versions were left out" if message.name == "gap" else ""
         version = message.data
@@ -176,15 +186,21 @@ class _AllEvents:
             except NotDone:
                 return ""
         event = self._events[event_id]
+        if version["version"] < event["version"]:
+            return ""
         event |= {name: version[name] for name in ("version", "state", "score")}
+        over = [key for key, each in self._events.items() if each["state"] == EventState.FINISHED]
+        for key in over[:-SHOWN]:
+            del self._events[key]
         at = datetime.fromisoformat(version["at"]).astimezone()
         return f"{at:%H:%M:%S}  {event_id}  {_title(event)}"
 
     def table(self) -> Table:
         table = Table("match", "score", "state", "version", title="matches", min_width=50)
         order = [EventState.ACTIVE, EventState.CREATED, EventState.FINISHED]
-        shown = sorted(self._events.values(), key=lambda event: order.index(event["state"]))
-        for event in shown[:30]:
+        events = (self._events or {}).values()
+        shown = sorted(events, key=lambda event: order.index(event["state"]))
+        for event in shown[:SHOWN]:
             teams = f"{event['team_1']} \u2013 {event['team_2']}"
             table.add_row(teams, event["score"], event["state"], str(event["version"]))
         return table

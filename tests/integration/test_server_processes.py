@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -65,7 +65,8 @@ def test_workers(
         options = ["--port", str(port), "--workers", str(workers)]
         servers[api] = Process([api, *options], environment, tmp_path / f"{api}.log")
         stack.callback(servers[api].kill)
-    for url in (client.events_url, client.bets_url):
+    url_of = {"events-api": client.events_url, "bets-api": client.bets_url}
+    for url in url_of.values():
         eventually(lambda url=url: lives(url))  # type: ignore[misc]
     use(client)
     for api, server in servers.items():
@@ -73,12 +74,25 @@ def test_workers(
         for member in members:
             # The first one, which asks for the cluster's brokers, may last for a moment.
             eventually(lambda member=member: connections(member, kafka.port) == 1)  # type: ignore[misc]
+        streams = [stack.enter_context(streaming(url)) for url in [url_of[api]] * NEW_CONNECTIONS]
         began = time.monotonic()
         assert server.stop(within=IN_TIME) == 0
         assert time.monotonic() - began < IN_TIME
         assert psutil.wait_procs(members, timeout=1)[1] == []
         log = (tmp_path / f"{api}.log").read_text()
         assert "Traceback" not in log
+        # The streams ended by themselves: none was waited for, and cut.
+        assert "timeout" not in log
+        for stream in streams:
+            assert list(stream.iter_bytes())
+
+
+@contextmanager
+def streaming(url: str) -> Iterator[httpx.Response]:
+    """An open stream, on a connection of its own."""
+    with httpx.Client(timeout=30) as http, http.stream("GET", f"{url}/stream") as response:
+        assert response.status_code == 200
+        yield response
 
 
 def lives(url: str) -> bool:

@@ -156,6 +156,7 @@ def test_all_matches(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
         version(2, "active", "0-0"),
         version(1, "created", "0-0", "2"),
         version(1, "created", "0-0", "gone"),
+        version(1, "active", "9-9"),
     ]
     follow(monkeypatch, news, Ended())
 
@@ -174,5 +175,6 @@ def test_all_matches(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
     text = out.getvalue()
     assert "versions were left out" in text
     assert "1  A 0-0 B (active)" in text
+    assert "9-9" not in text
     assert "2  C 0-0 B (created)" in text
     assert ("A \u2013 B" in text) is terminal

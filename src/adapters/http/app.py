@@ -56,10 +56,12 @@ def new_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         desk.open()
-        feed.open()
-        yield
-        feed.close()
-        desk.close()
+        try:
+            feed.open()
+            yield
+            feed.close()
+        finally:
+            desk.close()
 
     app = health_app(title, health=health, registry=registry, lifespan=lifespan)
     app.state.end_streams = feed.end_streams

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
+from urllib.parse import quote
 from uuid import UUID
 
 import httpx
@@ -28,8 +29,9 @@ class OpenPage:
         self.text = ""
         self.is_open = asyncio.Event()
 
-    async def read(self, http: httpx.AsyncClient, url: str) -> None:
-        async with http.stream("GET", url, headers={"Cookie": "touchline_user=ann"}) as response:
+    async def read(self, http: httpx.AsyncClient, url: str, user: str) -> None:
+        cookie = {"Cookie": f"touchline_user={quote(user)}"}
+        async with http.stream("GET", url, headers=cookie) as response:
             assert response.status_code == 200
             async for line in response.aiter_lines():
                 self.bytes += len(line)
@@ -47,7 +49,10 @@ def watched(url: str, count: int, act: Callable[[], object], until: str) -> list
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(timeout=PATIENCE, limits=limits) as http:
             pages = [OpenPage() for _ in range(count)]
-            reading = [asyncio.create_task(page.read(http, url)) for page in pages]
+            reading = [
+                asyncio.create_task(page.read(http, url, f"player {number}"))
+                for number, page in enumerate(pages)
+            ]
             async with asyncio.timeout(PATIENCE):
                 for page in pages:
                     await page.is_open.wait()
@@ -70,25 +75,26 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         yield up
 
 
-def hot_event(up: Up) -> str:
-    """An event with many bets, which come by the log."""
+def hot_event(up: Up, bets: int) -> str:
+    """An event with so many bets, each of another player, which come by the log."""
     event_id: str = up.client.event()["id"]
+    first = int(UUID(event_id)) % 2**40
     up.append(
         *(
             CODEC.encode(
                 placed(
                     a_placement(
-                        id=an_id(number),
+                        id=an_id(first + number),
                         user_id=f"player {number}",
                         event_id=UUID(event_id),
                         market=list(Market)[number % 3],
                     )
                 )
             )
-            for number in range(BETS)
+            for number in range(bets)
         )
     )
-    third = BETS // 3
+    third = bets // 3
     up.client.becomes(
         event_id, team_1={"none": third}, draw={"none": third}, team_2={"none": third}
     )
@@ -97,7 +103,7 @@ def hot_event(up: Up) -> str:
 
 def test_a_hot_event_does_not_flood_its_page(up: Up) -> None:
     """What a page is sent does not grow with the bets: parts, as often as they look different."""
-    event_id = hot_event(up)
+    event_id = hot_event(up, BETS)
     url = f"{up.client.bets_url}/pages/stream?page=event&event_id={event_id}"
 
     def play() -> None:
@@ -111,11 +117,20 @@ def test_a_hot_event_does_not_flood_its_page(up: Up) -> None:
     assert page.bytes < 200_000
 
 
-def test_a_hundred_pages_see_the_goal(up: Up) -> None:
-    client = up.client
-    event_id = client.event()["id"]
-    client.bet(event_id, "team_1")
-    client.update(event_id, state="active")
-    url = f"{client.bets_url}/pages/stream?page=event&event_id={event_id}"
-    pages = watched(url, PAGES, lambda: client.update(event_id, score="1-0"), "1 winning")
+def test_a_hundred_players_see_their_bets_flip(up: Up) -> None:
+    """Each has a bet of another kind, and a page of its own."""
+    event_id = hot_event(up, PAGES + 2)
+    up.client.update(event_id, state="active")
+    url = f"{up.client.bets_url}/pages/stream?page=event&event_id={event_id}"
+    third = (PAGES + 2) // 3
+    up.client.becomes(
+        event_id, team_1={"losing": third}, draw={"winning": third}, team_2={"losing": third}
+    )
+    pages = watched(url, PAGES, lambda: up.client.update(event_id, score="1-0"), f"{third} winning")
     assert {page.parts["betting"] for page in pages} == {1}, "what looks the same is not sent"
+
+    def flips(page: OpenPage) -> int:
+        return page.text.count("Your bet on")
+
+    # Two of three were on what wins now, or no longer.
+    assert sum(map(flips, pages)) >= PAGES // 3

@@ -24,7 +24,7 @@ from domain.ports import UnitOfWork
 from domain.reach import reach_now
 from domain.requests import create_event, delete_event, get_event, update_event
 from domain.verdicts import Publication
-from domain.views import BoardView, EventView, View, WorkView
+from domain.views import BoardView, EventInSight, EventView, View, WorkView
 from domain.watching import Preview, preview_of
 
 
@@ -137,7 +137,9 @@ def _change(router: APIRouter, desk: Desk) -> None:
         )
         if isinstance(event, Publication):
             return html("parts/pending.html", 202)
-        return html("parts/changed.html", event=event)
+        # The new controls come with the answer: the next step begins at this one's version.
+        controls = part("controls", EventInSight(event, [], {}))
+        return html("parts/changed.html", event=event, controls=controls)
 
     @router.post("/pages/events/{event_id}/delete")
     async def delete(event_id: UuidText, request: Request) -> Response:

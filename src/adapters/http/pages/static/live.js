@@ -83,7 +83,7 @@ const live = (() => {
   // Show what came while somebody was typing.
   function release() {
     for (const part of document.querySelectorAll("[data-part]")) {
-      if (part.held) swap(part, part.held);
+      if (part.held && digestOf(part.held) !== digestShown(part)) swap(part, part.held);
       part.held = null;
     }
     const hint = document.getElementById("held");
@@ -97,9 +97,7 @@ const live = (() => {
   }
 
   function tell(html) {
-    const news = document.getElementById("news");
-    news.insertAdjacentHTML("beforeend", html);
-    while (news.children.length > 4) news.firstElementChild.remove();
+    document.getElementById("news").innerHTML = html;
   }
 
   document.addEventListener("DOMContentLoaded", () => {

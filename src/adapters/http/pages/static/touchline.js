@@ -88,8 +88,9 @@ document.addEventListener("DOMContentLoaded", () => {
     if (elt.matches("[data-asks]")) asker = document.activeElement.id;
   });
   body.addEventListener("htmx:afterSettle", event => {
-    const { target, requestConfig } = event.detail;
+    const { target, requestConfig, xhr } = event.detail;
     if (!requestConfig) return;  // not an answer: a part that the stream brought
+    if (requestConfig.elt.matches("[data-answers]") && xhr.status < 300) live.release();
     dress(target);
     const question = target.querySelector("[data-focus]");
     if (question) question.focus();
@@ -101,7 +102,6 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!status || status === 503) return;
     if (form.matches("[data-new-key]")) setTimeout(newKey, KEY_SECONDS * 1000, form);
     if (form.matches("[data-reset]") && status < 300) setTimeout(() => { form.reset(); newKey(form); }, KEY_SECONDS * 1000);
-    if (form.matches("[data-answers]")) live.release();
   });
   body.addEventListener("htmx:sendError", event => {
     const target = event.detail.target;
