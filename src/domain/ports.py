@@ -344,7 +344,7 @@ class DeadLetters(Protocol):
         """Oldest first, by id."""
         ...
 
-    def open(self, *, most: int) -> Sequence[DeadLetter]:
+    def waiting(self, *, most: int) -> Sequence[DeadLetter]:
         """Those that were not put back, newest first."""
         ...
 

@@ -45,7 +45,7 @@ class EventInSight(NamedTuple):
     tally: BetTally
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventView:
     """One event with its bets; None once it is deleted."""
 
@@ -69,7 +69,7 @@ class BetInSight(NamedTuple):
     changes: Sequence[BetChange]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BetsView:
     """A user's newest bets: on one event, or on all."""
 
@@ -110,7 +110,7 @@ class Board(NamedTuple):
     """Of those that are played the last two versions: what happened last."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BoardView:
     """All that is on."""
 
@@ -124,7 +124,7 @@ class BoardView:
         return Board(events, uow.bets.tallies(last_two), uow.event_versions.between(last_two))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StandingsView:
     """Who has won most."""
 
@@ -153,12 +153,12 @@ class Work(NamedTuple):
     """The newest; one more than MOST_LETTERS when there are more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkView:
     """What goes on behind the events."""
 
     def look(self, uow: UnitOfWork) -> Work:
-        return Work(list(_standpoints(uow)), uow.dead_letters.open(most=MOST_LETTERS + 1))
+        return Work(list(_standpoints(uow)), uow.dead_letters.waiting(most=MOST_LETTERS + 1))
 
 
 def _standpoints(uow: UnitOfWork) -> Iterator[Standpoint]:

@@ -156,7 +156,7 @@ class BookkeepingContract(DatabaseCases):
         assert offsets(found) == [9, 3, 7, 1]
         ids = [letter.id for letter in found]
         assert all(ids)
-        assert alone(database).dead_letters.open(most=3) == found[:0:-1]
+        assert alone(database).dead_letters.waiting(most=3) == found[:0:-1]
         for index, after in enumerate([None, *ids]):
             page = alone(database).dead_letters.page(after=after, most=2)
             assert page == found[index : index + 2]
@@ -172,7 +172,7 @@ class BookkeepingContract(DatabaseCases):
             assert uow.dead_letters.lock(first.id) == replace(first, requeued_at=at(1.5))
             uow.commit()
         assert letters(database) == [replace(first, requeued_at=at(1.5)), second]
-        assert alone(database).dead_letters.open(most=9) == [second]
+        assert alone(database).dead_letters.waiting(most=9) == [second]
         unknown = second.id + 1000
         assert alone(database).dead_letters.lock(unknown) is None
         alone(database).dead_letters.mark_requeued(unknown, at(1))

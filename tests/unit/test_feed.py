@@ -139,10 +139,10 @@ def test_a_stream_begins_with_what_there_is(database: MemoryDatabase, story: Sto
 
     async def test() -> None:
         async with fed(database) as feed:
-            stream = await feed.join([EventView(EVENT)], event_id=EVENT)
+            stream = await feed.join([EventView(event_id=EVENT)], event_id=EVENT)
             first = await portion_of(stream)
             assert first.reach == Reach(LOG, (1, 0, 0))
-            assert sights(first)[EventView(EVENT)].event == an_event()
+            assert sights(first)[EventView(event_id=EVENT)].event == an_event()
             assert (first.versions, first.is_gap) == ([], False)
 
     run(test)
@@ -162,8 +162,8 @@ def test_versions_come_in_order_and_views_as_they_are(
 ) -> None:
     async def test() -> None:
         async with fed(database) as feed:
-            stream = await feed.join([EventView(EVENT)], event_id=EVENT)
-            other = await feed.join([EventView(OTHER_EVENT)], event_id=OTHER_EVENT)
+            stream = await feed.join([EventView(event_id=EVENT)], event_id=EVENT)
+            other = await feed.join([EventView(event_id=OTHER_EVENT)], event_id=OTHER_EVENT)
             await portion_of(stream)
             await portion_of(other)
             told = story.tell(an_event(), active("0-0"), an_event(id=OTHER_EVENT))
@@ -175,7 +175,7 @@ def test_versions_come_in_order_and_views_as_they_are(
             found = await until(stream, has_all)
             versions = [version for portion in found for version in portion.versions]
             assert versions == [told[0], told[1], told[3]]
-            assert sights(found[-1])[EventView(EVENT)].event == active("1-0", version=3)
+            assert sights(found[-1])[EventView(event_id=EVENT)].event == active("1-0", version=3)
             (only,) = await until(other, bool)
             assert only.versions == [told[2]]
 
@@ -233,15 +233,15 @@ def test_a_slow_client_gets_the_newest_sight_and_every_version(
 ) -> None:
     async def test() -> None:
         async with fed(database) as feed:
-            slow = await feed.join([EventView(EVENT)])
-            quick = await feed.join([EventView(EVENT)])
+            slow = await feed.join([EventView(event_id=EVENT)])
+            quick = await feed.join([EventView(event_id=EVENT)])
             await portion_of(quick)
             for number in range(1, 6):
                 story.tell(active(f"{number}-0", version=number))
                 await until(quick, lambda found: any(each.versions for each in found))
             late = await portion_of(slow)
             assert [version.version for version in late.versions] == [1, 2, 3, 4, 5]
-            assert sights(late)[EventView(EVENT)].event.version == 5
+            assert sights(late)[EventView(event_id=EVENT)].event.version == 5
 
     run(test)
 
@@ -273,7 +273,7 @@ def test_what_looks_the_same_is_not_handed_out_again(
 
     async def test() -> None:
         async with fed(database) as feed:
-            stream = await feed.join([EventView(EVENT)])
+            stream = await feed.join([EventView(event_id=EVENT)])
             await portion_of(stream)
             commit(database, lambda uow: uow.changes.tell([EVENT]))
             told = story.tell(an_event(id=OTHER_EVENT))
@@ -288,7 +288,7 @@ def test_a_deleted_event_is_seen_to_be_gone(database: MemoryDatabase, story: Sto
 
     async def test() -> None:
         async with fed(database) as feed:
-            stream = await feed.join([EventView(EVENT)])
+            stream = await feed.join([EventView(event_id=EVENT)])
             await portion_of(stream)
 
             def delete(uow: UnitOfWork) -> None:
@@ -296,7 +296,7 @@ def test_a_deleted_event_is_seen_to_be_gone(database: MemoryDatabase, story: Sto
                 uow.changes.tell([EVENT])
 
             commit(database, delete)
-            assert sights(await portion_of(stream)) == {EventView(EVENT): None}
+            assert sights(await portion_of(stream)) == {EventView(event_id=EVENT): None}
 
     run(test)
 
@@ -353,10 +353,10 @@ def test_a_database_that_was_away_is_asked_again(
 
     async def test() -> None:
         async with fed(database) as feed:
-            stream = await feed.join([EventView(EVENT)])
+            stream = await feed.join([EventView(event_id=EVENT)])
             assert (await portion_of(stream)).is_away
             first = await portion_of(stream)
-            assert sights(first)[EventView(EVENT)].event == an_event()
+            assert sights(first)[EventView(event_id=EVENT)].event == an_event()
             assert not first.is_away
 
     run(test)
@@ -384,7 +384,7 @@ def test_what_was_seen_before_a_round_failed_is_told_after_it(
     async def test() -> None:
         nonlocal failing
         async with fed(database) as feed:
-            stream = await feed.join([EventView(EVENT), EventView(OTHER_EVENT)])
+            stream = await feed.join([EventView(event_id=EVENT), EventView(event_id=OTHER_EVENT)])
             await portion_of(stream)
             failing = True
             story.tell(active("0-0"), active("0-0", id=OTHER_EVENT))
@@ -473,7 +473,7 @@ def test_who_waits_for_a_quick_view_does_not_wait_for_a_slow_one(
 
     async def test() -> None:
         async with fed(database) as feed:
-            stream = await feed.join([EventView(EVENT), BoardView()])
+            stream = await feed.join([EventView(event_id=EVENT), BoardView()])
             await portion_of(stream)
             looks.clear()
             monkeypatch.setattr(feeding.Lookout, "_tell", telling)
@@ -497,7 +497,7 @@ def test_nothing_is_kept_of_who_has_left(database: MemoryDatabase, story: Story)
         async with fed(database) as feed:
             await portion_of(await feed.join([BoardView()]))
             for number in range(5):
-                guest = await feed.join([EventView(an_id(number))])
+                guest = await feed.join([EventView(event_id=an_id(number))])
                 await portion_of(guest)
                 await feed.leave(guest)
             await portion_of(await feed.join([]))
@@ -547,13 +547,13 @@ def test_who_comes_after_all_had_left_sees_what_is_there_then(
 
     async def test() -> None:
         async with fed(database) as feed:
-            first = await feed.join([EventView(EVENT)])
+            first = await feed.join([EventView(event_id=EVENT)])
             await portion_of(first)
             await feed.leave(first)
             told = story.tell(active("0-0"))
-            back = await feed.join([EventView(EVENT)], since=Reach(LOG, (1, 0, 0)))
+            back = await feed.join([EventView(event_id=EVENT)], since=Reach(LOG, (1, 0, 0)))
             found = await portion_of(back)
             assert found.versions == told
-            assert sights(found)[EventView(EVENT)].event == active("0-0")
+            assert sights(found)[EventView(event_id=EVENT)].event == active("0-0")
 
     run(test)

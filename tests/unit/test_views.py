@@ -1,6 +1,7 @@
 """What each view sees, and which changes touch it."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from domain.bets import BetState, Market
@@ -62,17 +63,17 @@ DATABASE = a_database(fill)
 
 def test_an_event_is_seen_with_its_versions_and_its_bets() -> None:
     with DATABASE.transaction() as uow:
-        seen = EventView(EVENT).look(uow)
-        assert EventView(UUID(int=404)).look(uow) is None
+        seen = EventView(event_id=EVENT).look(uow)
+        assert EventView(event_id=UUID(int=404)).look(uow) is None
     tally = {(Market.DRAW, BetState.NONE): 1, (Market.TEAM_1, BetState.NONE): 1}
     assert seen == EventInSight(active("0-0"), VERSIONS[:2], tally)
 
 
 def test_a_users_bets_are_seen_with_their_ways() -> None:
     with DATABASE.transaction() as uow:
-        all_of_ann = BetsView("ann").look(uow)
-        here = BetsView("ann", EVENT).look(uow)
-        assert BetsView("nobody").look(uow) == []
+        all_of_ann = BetsView(user_id="ann").look(uow)
+        here = BetsView(user_id="ann", event_id=EVENT).look(uow)
+        assert BetsView(user_id="nobody").look(uow) == []
     assert [each.bet.id for each in all_of_ann] == [an_id(3), ANNS]
     assert [each.bet.id for each in here] == [ANNS]
     assert here[0].event == active("0-0")
@@ -95,7 +96,7 @@ def test_a_bet_whose_event_is_just_being_deleted_is_left_out() -> None:
                 return {}
 
     with DATABASE.transaction() as uow:
-        assert BetsView("ann").look(Gone(uow)) == []  # type: ignore[arg-type]
+        assert BetsView(user_id="ann").look(Gone(uow)) == []  # type: ignore[arg-type]
 
 
 def test_the_board_has_the_events_by_state() -> None:
@@ -114,7 +115,7 @@ def test_the_board_has_the_events_by_state() -> None:
 
 def test_the_standings() -> None:
     with DATABASE.transaction() as uow:
-        assert StandingsView(EVENT).look(uow) == [
+        assert StandingsView(event_id=EVENT).look(uow) == [
             Standing(1, "ann", wins=0, losses=0, open=1, winning=0),
             Standing(1, "bob", wins=0, losses=0, open=1, winning=0),
         ]
@@ -122,15 +123,25 @@ def test_the_standings() -> None:
 
 
 def test_which_views_a_change_touches() -> None:
-    here, there = EventView(EVENT), EventView(OTHER_EVENT)
-    ann, bob = BetsView("ann"), BetsView("bob")
-    ann_here, bob_there = BetsView("ann", EVENT), BetsView("bob", OTHER_EVENT)
+    here, there = EventView(event_id=EVENT), EventView(event_id=OTHER_EVENT)
+    ann, bob = BetsView(user_id="ann"), BetsView(user_id="bob")
+    ann_here, bob_there = (
+        BetsView(user_id="ann", event_id=EVENT),
+        BetsView(user_id="bob", event_id=OTHER_EVENT),
+    )
     board, standings = BoardView(), StandingsView()
     views: list[View] = [here, there, ann, bob, ann_here, bob_there, board, standings]
     with DATABASE.transaction() as uow:
         seen = dict.fromkeys(views)
         assert set(touched(uow, seen, {EVENT})) == {here, ann, bob, ann_here, board, standings}
-        assert set(touched(uow, {BetsView("carl", EVENT): [], WorkView(): None}, {EVENT})) == set()
+        assert (
+            set(
+                touched(
+                    uow, {BetsView(user_id="carl", event_id=EVENT): [], WorkView(): None}, {EVENT}
+                )
+            )
+            == set()
+        )
         everywhere = {there, ann, board, standings}
         assert set(touched(uow, seen, {OTHER_EVENT})) == everywhere
         assert set(touched(uow, seen, {UUID(int=404)})) == {board, standings}
@@ -139,12 +150,12 @@ def test_which_views_a_change_touches() -> None:
 
 def test_a_bet_that_is_no_longer_the_users_touches_the_view() -> None:
     """It was withdrawn, or handed over: only what was seen before tells."""
-    ann = BetsView("ann")
+    ann = BetsView(user_id="ann")
     with DATABASE.transaction() as uow:
         seen: dict[View, object] = {ann: ann.look(uow)}
     with a_database().transaction() as uow:
         assert set(touched(uow, seen, {OTHER_EVENT})) == {ann}
-        assert touched(uow, {BetsView("bob"): []}, {OTHER_EVENT}) == set()
+        assert touched(uow, {BetsView(user_id="bob"): []}, {OTHER_EVENT}) == set()
 
 
 def test_the_work_behind() -> None:

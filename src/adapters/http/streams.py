@@ -121,7 +121,7 @@ def stream_routes(desk: Desk, feed: Feed, *, with_bets: bool) -> APIRouter:
 def _views(
     event_id: Annotated[UuidText | None, Query(alias="eventId", description="Only this.")] = None,
 ) -> list[View]:
-    return [] if event_id is None else [EventView(event_id)]
+    return [] if event_id is None else [EventView(event_id=event_id)]
 
 
 def _views_with_bets(
@@ -129,7 +129,7 @@ def _views_with_bets(
     user_id: Annotated[UserText | None, Query(alias="userId", description="Whose bets.")] = None,
 ) -> list[View]:
     event_id = next((v.event_id for v in asked if isinstance(v, EventView)), None)
-    return asked if user_id is None else [*asked, BetsView(user_id, event_id)]
+    return asked if user_id is None else [*asked, BetsView(user_id=user_id, event_id=event_id)]
 
 
 def _messages(portion: Portion, *, with_bets: bool) -> list[tuple[str, dict[str, Any]]]:

@@ -212,7 +212,7 @@ class MemoryDeadLetters:
             letters = sorted(self._transaction.dead_letters.rows(), key=attrgetter("id"))
         return [each for each in letters if after is None or (each.id or 0) > after][:most]
 
-    def open(self, *, most: int) -> Sequence[DeadLetter]:
+    def waiting(self, *, most: int) -> Sequence[DeadLetter]:
         letters = self.page(after=None, most=sys.maxsize)
         return [each for each in reversed(letters) if each.requeued_at is None][:most]
 

@@ -147,7 +147,7 @@ class PostgresDeadLetters:
         )
         return [_letter(row) for row in rows]
 
-    def open(self, *, most: int) -> Sequence[DeadLetter]:
+    def waiting(self, *, most: int) -> Sequence[DeadLetter]:
         rows = self._session.query(
             f"SELECT {_LETTER} FROM dead_letters"
             " WHERE requeued_at IS NULL ORDER BY id DESC LIMIT %(most)s",

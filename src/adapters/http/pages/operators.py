@@ -75,7 +75,7 @@ def _show_pages(router: APIRouter, desk: Desk) -> None:
 
 def _views(event_id: UUID | None) -> list[View]:
     """What a page keeps in sight."""
-    return [BoardView() if event_id is None else EventView(event_id)]
+    return [BoardView() if event_id is None else EventView(event_id=event_id)]
 
 
 def _create(router: APIRouter, desk: Desk) -> None:

@@ -96,13 +96,13 @@ def _views(name: str, user: str | None, event_id: UUID | None) -> list[View]:
     views: dict[str, list[View]] = {
         "home": [BoardView(), StandingsView()],
         "leaderboard": [StandingsView()],
-        "event": [] if event_id is None else [EventView(event_id)],
+        "event": [] if event_id is None else [EventView(event_id=event_id)],
         "bets": [],
     }
     if name not in views or (event_id is not None) is not (name == "event"):
         raise BadRequest((["query", "page"], "no such page"))
     if user is not None and name != "leaderboard":
-        views[name].append(BetsView(user, event_id))
+        views[name].append(BetsView(user_id=user, event_id=event_id))
     return views[name]
 
 
