@@ -1,7 +1,6 @@
 """What each view sees, and which changes touch it."""
 
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from domain.bets import BetState, Market
