@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.integration.browser.conftest import ARGUMENTS
+from tests.browser.conftest import ARGUMENTS
 from tests.integration.system import Client, running_up
 from tests.setup import chromium
 

@@ -23,6 +23,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
+@pytest.mark.long
 def test_records_that_were_removed_when_all_had_read_them(site: Site) -> None:
     """Retention that is just long enough harms nobody, running or started again."""
     promises = Promises(site.system.client)

@@ -248,6 +248,7 @@ class TestProcessesOnThePostgresLog(SystemPoison):
             yield system
 
 
+@pytest.mark.long
 class TestProcessesOnKafka(SystemPoison):
     """Processes on real Kafka."""
 

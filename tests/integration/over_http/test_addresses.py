@@ -63,7 +63,6 @@ def test_head_is_get_without_the_body(web: Web, path: str) -> None:
     "path",
     [
         *(
-            "/",
             "/nothing",
             "/event",
             "/Events",

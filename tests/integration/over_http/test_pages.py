@@ -1,5 +1,5 @@
 """The pages as HTML: forms, errors, escaping, and what they are allowed to load. (How they behave
-in a browser is tested in `tests/integration/browser`.)"""
+in a browser is tested in `tests/browser`.)"""
 
 import gzip
 import re

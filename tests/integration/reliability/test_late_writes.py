@@ -98,6 +98,7 @@ def test_writers_that_had_begun_to_write(site: Site) -> None:
     client.becomes(event, draw={"win": 1})
 
 
+@pytest.mark.long
 def test_a_scorer_that_was_about_to_tell(site: Site) -> None:
     """What it tells in the end was told before, and something newer, too."""
     client = site.system.client

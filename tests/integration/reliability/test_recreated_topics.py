@@ -14,7 +14,7 @@ from tests.integration.system import CONSUMERS, eventually
 
 NOBODY = "nobody"
 EACH = ([EVENTS_TAXONOMY], [BETS_STATE], list(TOPICS))
-SHORT = {("bet-scorer", EVENTS_TAXONOMY), ("bet-writer", BETS_STATE)}
+SHORT = {("bet-scorer", EVENTS_TAXONOMY)}
 """The other cases are long."""
 
 

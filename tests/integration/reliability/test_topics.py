@@ -53,6 +53,7 @@ def test_topics_with_another_number_of_partitions(site: Site) -> None:
     assert_all_goes_well_with_topics(site)
 
 
+@pytest.mark.long
 def test_partitions_that_are_added_later(site: Site) -> None:
     """A key would lie elsewhere from then on, and an event's story on two partitions."""
     site.system.start()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.integration.browser.conftest import NewPage
+from tests.browser.conftest import NewPage
 from tests.integration.system import Client, Processes, System, running_processes, running_up
 from tests.kafka.broker import KafkaBroker
 

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.integration.browser.conftest import NewPage
+from tests.browser.conftest import NewPage
 from tests.integration.system import Client, Up
 
 SHIFTS = """
@@ -41,8 +41,15 @@ def desk_page(client: Client, event_id: str) -> str:
     return f"{client.events_url}/pages/events/{event_id}"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        ("dark", 360),
+        ("light", 1280),
+        pytest.param("light", 360, marks=pytest.mark.long),
+        pytest.param("dark", 1280, marks=pytest.mark.long),
+    ],
+)
 def test_axe_finds_nothing_serious(
     client: Client, new_page: NewPage, scheme: str, width: int
 ) -> None:
