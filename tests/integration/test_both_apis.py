@@ -32,7 +32,7 @@ def web(up: Up) -> Iterator[Web]:
 
 
 some = settings(
-    max_examples=35,
+    max_examples=60,
     stateful_step_count=60,
     derandomize=True,
     database=None,
