@@ -63,6 +63,11 @@ class Match:
         expect(player.locator(".teams .score")).to_have_text("1\u20130")
         expect(draw.locator(".badge")).to_have_text("losing")
         expect(player.locator("#news")).to_contain_text("Your bet on Draw is losing.")
+        parts = ("#head", "#markets", "#timeline", "#mine", "#betting")
+        before = [player.locator(each).inner_text() for each in parts]
+        player.reload()
+        expect(player.locator("#connection")).to_have_text("Live")
+        assert [player.locator(each).inner_text() for each in parts] == before
         do(desk, "#home-down", "1\u20130 becomes 0\u20130?")
         desk.locator("#typed-home").fill("0")
         desk.locator("#typed-away").fill("2")
@@ -79,11 +84,6 @@ class Match:
         expect(player.locator(".story li")).to_have_count(6)
         expect(player.locator("[data-chart] canvas")).to_have_count(1)
 
-        parts = ("#head", "#markets", "#timeline", "#mine", "#betting")
-        before = [player.locator(each).inner_text() for each in parts]
-        player.reload()
-        expect(player.locator("#connection")).to_have_text("Live")
-        assert [player.locator(each).inner_text() for each in parts] == before
         player.get_by_role("link", name="Leaderboard").click()
         expect(player.locator(".leaders tbody tr", has_text="Ann").first).to_contain_text("Ann")
 
