@@ -134,8 +134,6 @@ def _views_with_bets(
 
 def _messages(portion: Portion, *, with_bets: bool) -> list[tuple[str, dict[str, Any]]]:
     found: list[tuple[str, dict[str, Any]]] = []
-    if portion.is_away:
-        return [("away", {})]
     if portion.is_gap:
         found.append(("gap", {}))
     found += [
@@ -151,6 +149,9 @@ def _messages(portion: Portion, *, with_bets: bool) -> list[tuple[str, dict[str,
             found.append(("event", sight.made("event", _event)))
             if with_bets:
                 found.append(("tally", sight.made("tally", _tally)))
+    # Last, and beside what a slow client was not sent yet: that must not be lost.
+    if portion.is_away:
+        found.append(("away", {}))
     return found or [("reached", {})]
 
 
