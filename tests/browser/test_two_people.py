@@ -6,8 +6,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewPage
-from tests.integration.system import Client, Processes, System, running_processes, running_up
-from tests.kafka.broker import KafkaBroker
+from tests.integration.system import (
+    Client,
+    Processes,
+    System,
+    running_on_kafka,
+    running_up,
+)
 
 
 def do(page: Page, control: str, asks: str) -> None:
@@ -119,19 +124,8 @@ class TestKafka(Match):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        folder = tmp_path_factory.mktemp("kafka")
-        broker = KafkaBroker(folder / "broker")
-        broker.start()
-        environment = {
-            "TOUCHLINE_DATA": str(folder / "data"),
-            "TOUCHLINE_BUS": "kafka",
-            "TOUCHLINE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
-        }
-        try:
-            with running_processes(folder, environment) as system:
-                yield system
-        finally:
-            broker.kill()
+        with running_on_kafka(tmp_path_factory.mktemp("kafka")) as system:
+            yield system
 
     def test_a_goal_while_the_server_was_away(self, system: Processes, new_page: NewPage) -> None:
         """The page says that it is cut off, and shows what it missed once it is back."""

@@ -22,7 +22,7 @@ from domain.log import NewRecord, Placed, Record
 from domain.ports import MessageBus
 from entrypoints import bootstrap
 from entrypoints.settings import PREFIX, Settings
-from tests.kafka.broker import free_ports
+from tests.kafka.broker import KafkaBroker, free_ports
 
 PATIENCE = 60.0
 """Seconds until a condition that must come true is given up."""
@@ -416,3 +416,20 @@ def running_processes(
         system.client.close()
         for process in system.running.values():
             process.kill()
+
+
+@contextmanager
+def running_on_kafka(folder: Path, *, members: int = 1) -> Iterator[Processes]:
+    """Every part as a process of its own, on a broker of their own."""
+    broker = KafkaBroker(folder / "broker")
+    broker.start()
+    environment = {
+        "TOUCHLINE_DATA": str(folder / "data"),
+        "TOUCHLINE_BUS": "kafka",
+        "TOUCHLINE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
+    }
+    try:
+        with running_processes(folder, environment, members=members) as system:
+            yield system
+    finally:
+        broker.kill()

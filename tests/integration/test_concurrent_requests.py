@@ -16,8 +16,13 @@ import pytest
 from tests.integration.crowd import REFUSED, Crowd, Job, Json, Wager
 from tests.integration.players import MARKETS
 from tests.integration.promises import expected_state
-from tests.integration.system import Client, System, eventually, running_processes, running_up
-from tests.kafka.broker import KafkaBroker
+from tests.integration.system import (
+    Client,
+    System,
+    eventually,
+    running_on_kafka,
+    running_up,
+)
 
 SCORES = [f"{home}-{away}" for home in range(5) for away in range(5)][1:]
 KEYED = {"keyed", "last-moment", "withdrawn"}
@@ -160,16 +165,5 @@ class TestKafka(AllAtOnce):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        folder = tmp_path_factory.mktemp("kafka")
-        broker = KafkaBroker(folder / "broker")
-        broker.start()
-        environment = {
-            "TOUCHLINE_DATA": str(folder / "data"),
-            "TOUCHLINE_BUS": "kafka",
-            "TOUCHLINE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
-        }
-        try:
-            with running_processes(folder, environment, members=2) as system:
-                yield system
-        finally:
-            broker.kill()
+        with running_on_kafka(tmp_path_factory.mktemp("kafka"), members=2) as system:
+            yield system

@@ -8,8 +8,7 @@ import pytest
 
 from domain.bets import Market
 from tests.contracts.poison import a_bet
-from tests.integration.system import Processes, running_processes
-from tests.kafka.broker import KafkaBroker
+from tests.integration.system import Processes, running_on_kafka
 
 MEASURED = ("event-writer-0", "bet-writer-0", "bet-scorer-0")
 MARKETS = [market.value for market in Market]
@@ -24,18 +23,8 @@ STEPS = ({"state": "active"}, {"score": "1-0"}, {"score": "0-1"}, {"score": "1-1
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[Processes]:
-    broker = KafkaBroker(tmp_path / "broker")
-    broker.start()
-    environment = {
-        "TOUCHLINE_DATA": str(tmp_path / "data"),
-        "TOUCHLINE_BUS": "kafka",
-        "TOUCHLINE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
-    }
-    try:
-        with running_processes(tmp_path, environment) as system:
-            yield system
-    finally:
-        broker.kill()
+    with running_on_kafka(tmp_path) as system:
+        yield system
 
 
 @pytest.mark.long

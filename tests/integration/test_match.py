@@ -6,8 +6,7 @@ import pytest
 
 from tests.contracts.logs import LogContract
 from tests.contracts.match import MatchContract
-from tests.integration.system import System, running_processes, running_up
-from tests.kafka.broker import KafkaBroker
+from tests.integration.system import System, running_on_kafka, running_processes, running_up
 
 
 class TestUp(MatchContract, LogContract):
@@ -38,16 +37,5 @@ class TestKafka(MatchContract, LogContract):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        folder = tmp_path_factory.mktemp("kafka")
-        broker = KafkaBroker(folder / "broker")
-        broker.start()
-        environment = {
-            "TOUCHLINE_DATA": str(folder / "data"),
-            "TOUCHLINE_BUS": "kafka",
-            "TOUCHLINE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
-        }
-        try:
-            with running_processes(folder, environment, members=2) as system:
-                yield system
-        finally:
-            broker.kill()
+        with running_on_kafka(tmp_path_factory.mktemp("kafka"), members=2) as system:
+            yield system

@@ -33,7 +33,13 @@ from tests.contracts.poison import (
     poison,
     strewn,
 )
-from tests.integration.system import CONSUMERS, Processes, eventually, running_processes
+from tests.integration.system import (
+    CONSUMERS,
+    Processes,
+    eventually,
+    running_on_kafka,
+    running_processes,
+)
 from tests.kafka.broker import KafkaBroker
 
 
@@ -255,19 +261,8 @@ class TestProcessesOnKafka(SystemPoison):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-        folder = tmp_path_factory.mktemp("poison-kafka")
-        broker = KafkaBroker(folder / "broker")
-        broker.start()
-        environment = {
-            "TOUCHLINE_DATA": str(folder / "data"),
-            "TOUCHLINE_BUS": "kafka",
-            "TOUCHLINE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
-        }
-        try:
-            with running_processes(folder, environment) as system:
-                yield system
-        finally:
-            broker.kill()
+        with running_on_kafka(tmp_path_factory.mktemp("poison-kafka")) as system:
+            yield system
 
 
 def records(system: Processes, consumer: str) -> Tally:
