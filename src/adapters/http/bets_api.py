@@ -30,13 +30,13 @@ from adapters.http.schemas import (
     show_tally,
 )
 from adapters.http.streams import stream_routes
-from domain.bets import Bet, BetState, Market, Placement
+from adapters.http.submissions import submit_bet
+from domain.bets import Bet, BetState, Market
 from domain.history import BetChange, bet_history
-from domain.identity import bet_id_of_key
 from domain.messages import subject_of
 from domain.ports import UnitOfWork
 from domain.records import Cursor
-from domain.requests import delete_bet, get_bet, get_event, place_bet, update_bet
+from domain.requests import delete_bet, get_bet, get_event, update_bet
 from domain.verdicts import Publication
 
 _LINKS = leading_to(
@@ -96,27 +96,7 @@ def _routes(desk: Desk) -> APIRouter:
     )
     async def post_bet(body: NewBet, key: IdempotencyKey, respond_async: RespondAsync) -> Response:
         """Place a bet."""
-        keyed_id = (
-            None
-            if key is None
-            else bet_id_of_key(user_id=body.userId, event_id=body.eventId, key=key)
-        )
-        bet = await desk.submit(
-            lambda uow, stamp: place_bet(
-                uow,
-                Placement(
-                    id=keyed_id or stamp.new_id,
-                    date_created=stamp.now,
-                    user_id=body.userId,
-                    event_id=body.eventId,
-                    market=body.market,
-                ),
-                keyed=keyed_id is not None,
-                message_id=stamp.message_id,
-                now=stamp.now,
-            ),
-            respond_async=respond_async,
-        )
+        bet = await submit_bet(desk, body, key=key, respond_async=respond_async)
         return _answer(bet, status=201, respond_async=respond_async)
 
     @router.get("", operation_id="list_bets", response_model=BetPage, responses=refusals())

@@ -32,12 +32,12 @@ from adapters.http.schemas import (
     show_version,
 )
 from adapters.http.streams import stream_routes
+from adapters.http.submissions import submit_changes, submit_event
 from domain.events import Event, EventState
-from domain.identity import event_id_of_key
 from domain.messages import subject_of
 from domain.ports import UnitOfWork
 from domain.records import Cursor, EventVersion
-from domain.requests import create_event, delete_event, get_event, update_event
+from domain.requests import delete_event, get_event
 from domain.text import fold
 from domain.verdicts import Publication
 from domain.watching import preview_of
@@ -100,16 +100,7 @@ def _routes(desk: Desk) -> APIRouter:
         body: NewEvent, key: IdempotencyKey, respond_async: RespondAsync
     ) -> Response:
         """Create an event."""
-        event = await desk.submit(
-            lambda uow, stamp: create_event(
-                uow,
-                body.event(event_id_of_key(key) if key is not None else stamp.new_id),
-                keyed=key is not None,
-                message_id=stamp.message_id,
-                now=stamp.now,
-            ),
-            respond_async=respond_async,
-        )
+        event = await submit_event(desk, body, key=key, respond_async=respond_async)
         return _answer(event, status=201, respond_async=respond_async)
 
     @router.get("", operation_id="list_events", response_model=EventPage, responses=refusals())
@@ -160,16 +151,8 @@ def _routes(desk: Desk) -> APIRouter:
         event_id: UuidText, body: EventChanges, expected: IfMatch, respond_async: RespondAsync
     ) -> Response:
         """Rename, kick off, change the score, finish."""
-        event = await desk.submit(
-            lambda uow, stamp: update_event(
-                uow,
-                event_id,
-                body.patch(),
-                expected_versions=expected,
-                message_id=stamp.message_id,
-                now=stamp.now,
-            ),
-            respond_async=respond_async,
+        event = await submit_changes(
+            desk, event_id, body, expected=expected, respond_async=respond_async
         )
         return _answer(event, status=200, respond_async=respond_async)
 

@@ -167,11 +167,6 @@ class Feed:
         finally:
             self._streams.discard(stream)
 
-    @property
-    def streams(self) -> int:
-        """How many are open."""
-        return len(self._streams)
-
     def _run(self) -> None:
         """The thread: round after round, whatever happens in one."""
         lookout = Lookout(self._database, self._watcher, self._hand_out)

@@ -17,12 +17,12 @@ from adapters.http.pages.route import PageRoute, form, since
 from adapters.http.problems import BadRequest
 from adapters.http.schemas import EventChanges, NewEvent, UuidText
 from adapters.http.streams import id_of
+from adapters.http.submissions import submit_changes, submit_event
 from domain.errors import VersionMismatch
 from domain.events import Event
-from domain.identity import event_id_of_key
 from domain.ports import UnitOfWork
 from domain.reach import reach_now
-from domain.requests import create_event, delete_event, get_event, update_event
+from domain.requests import delete_event, get_event
 from domain.verdicts import Publication
 from domain.views import BoardView, EventInSight, EventView, View, WorkView
 from domain.watching import Preview, preview_of
@@ -82,21 +82,12 @@ def _create(router: APIRouter, desk: Desk) -> None:
     @router.post("/pages/events")
     async def create(request: Request) -> Response:
         fields = await form(request)
-        key = fields.pop("key", "")
+        key = fields.pop("key", None)
         offset = fields.pop("offset", "+00:00")
         if "event_date" in fields:
             fields["event_date"] = f"{fields['event_date']}:00{offset}"
         body = NewEvent.model_validate(fields)
-        event = await desk.submit(
-            lambda uow, stamp: create_event(
-                uow,
-                body.event(event_id_of_key(key) if key else stamp.new_id),
-                keyed=bool(key),
-                message_id=stamp.message_id,
-                now=stamp.now,
-            ),
-            respond_async=False,
-        )
+        event = await submit_event(desk, body, key=key)
         if isinstance(event, Publication):
             return html("parts/pending.html", 202)
         return html("parts/created.html", 201, event=event)
@@ -123,18 +114,7 @@ def _change(router: APIRouter, desk: Desk) -> None:
     async def change(event_id: UuidText, request: Request) -> Response:
         fields = await form(request)
         version = _version(fields)
-        changes = _changes(fields)
-        event = await desk.submit(
-            lambda uow, stamp: update_event(
-                uow,
-                event_id,
-                changes.patch(),
-                expected_versions=[version],
-                message_id=stamp.message_id,
-                now=stamp.now,
-            ),
-            respond_async=False,
-        )
+        event = await submit_changes(desk, event_id, _changes(fields), expected=[version])
         if isinstance(event, Publication):
             return html("parts/pending.html", 202)
         # The new controls come with the answer: the next step begins at this one's version.

@@ -19,12 +19,12 @@ from adapters.http.pages.route import PageRoute, form, since
 from adapters.http.problems import BadRequest
 from adapters.http.schemas import NewBet, UuidText
 from adapters.http.streams import id_of
-from domain.bets import Bet, Placement, check_user_id
+from adapters.http.submissions import submit_bet
+from domain.bets import Bet, check_user_id
 from domain.errors import InvalidValue
-from domain.identity import bet_id_of_key
 from domain.ports import UnitOfWork
 from domain.reach import reach_now
-from domain.requests import get_event, place_bet
+from domain.requests import get_event
 from domain.verdicts import Publication
 from domain.views import BetsView, BoardView, EventView, StandingsView, View, bets_in_sight
 
@@ -145,27 +145,7 @@ def _take_forms(router: APIRouter, desk: Desk) -> None:
         bet = NewBet.model_validate({**fields, "userId": user})
         # One press is one bet on one market, however often it is sent.
         key = key and f"{key}-{bet.market}"
-        return await _placed(desk, await _place(desk, bet, key))
-
-
-async def _place(desk: Desk, bet: NewBet, key: str | None) -> Bet | Publication:
-    keyed_id = key and bet_id_of_key(user_id=bet.userId, event_id=bet.eventId, key=key)
-    return await desk.submit(
-        lambda uow, stamp: place_bet(
-            uow,
-            Placement(
-                id=keyed_id or stamp.new_id,
-                date_created=stamp.now,
-                user_id=bet.userId,
-                event_id=bet.eventId,
-                market=bet.market,
-            ),
-            keyed=bool(keyed_id),
-            message_id=stamp.message_id,
-            now=stamp.now,
-        ),
-        respond_async=False,
-    )
+        return await _placed(desk, await submit_bet(desk, bet, key=key))
 
 
 async def _placed(desk: Desk, placed: Bet | Publication) -> Response:
