@@ -15,7 +15,10 @@ from entrypoints import bootstrap
 from entrypoints.ending import end_of_service
 from entrypoints.logs import configure_logs
 from entrypoints.servers import SHUTDOWN_TIMEOUT, Server, bind, serve, url_of
-from entrypoints.settings import PREFIX, Settings, load_settings
+from entrypoints.settings import Settings, load_settings
+
+URL_FOR_WORKERS = "_TOUCHLINE_WORKERS_DATABASE_URL"
+"""Where several workers find the URL: the embedded database's is in no setting."""
 
 APPS = {"events": bootstrap.events_api, "bets": bootstrap.bets_api}
 
@@ -25,7 +28,7 @@ def run_api(name: str, settings: Settings, url: str, *, host: str, port: int, wo
     if workers == 1:
         asyncio.run(_run_one(name, settings, url, host, port))
         return
-    os.environ[PREFIX + "DATABASE_URL"] = url
+    os.environ[URL_FOR_WORKERS] = url
     config = uvicorn.Config(
         f"entrypoints.api_process:{name}_worker",
         factory=True,
@@ -48,7 +51,7 @@ async def _run_one(name: str, settings: Settings, url: str, host: str, port: int
 def _worker(name: str) -> FastAPI:
     settings = load_settings()
     configure_logs(settings)
-    app = APPS[name](settings, settings.database_url)
+    app = APPS[name](settings, os.environ[URL_FOR_WORKERS])
     _end_streams_on_signal(app)
     return app
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 import typer
 from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
@@ -102,12 +103,19 @@ def test_settings() -> None:
     expected = [
         [
             f"`{PREFIX}{name.upper()}`",
-            f"`{field.default}`" if field.default != "" else "empty",
+            shown_default(field.default),
             field.description,
         ]
         for name, field in Settings.model_fields.items()
     ]
     assert table(README, "variable") == expected
+
+
+def shown_default(value: object) -> str:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if text in ("", None):
+        return "empty"
+    return f"`{int(text) if isinstance(text, bool) else text}`"
 
 
 def test_commands(touchline: Mapping[str, TyperCommand]) -> None:

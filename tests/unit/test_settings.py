@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from entrypoints.settings import PREFIX, Settings, WrongSettings, load_settings
+from entrypoints.settings import PREFIX, SECRETS, Settings, WrongSettings, load_settings
 
 TOUCHLINE = Path(sys.executable).with_name("touchline")
 
@@ -16,7 +17,19 @@ WRONG = {
     "DATABASE_URL": "mysql://localhost/touchline",
     "BUS": "rabbit",
     "KAFKA_REPLICATION_FACTOR": "0",
+    "KAFKA_MIN_INSYNC_REPLICAS": "0",
+    "KAFKA_SECURITY_PROTOCOL": "TLS",
+    "KAFKA_SASL_MECHANISM": "GSSAPI",
+    "KAFKA_SSL_CA_FILE": "nowhere.pem",
+    "KAFKA_SSL_CERT_FILE": "nowhere.pem",
     "ANSWER_WAIT_MS": "soon",
+    "REQUEST_LIMIT_MS": "0",
+    "AUTH": "basic",
+    "AUTH_SECRET": "a secret of 31 bytes, too short",
+    "AUTH_PUBLIC_KEY_FILE": "nowhere.pem",
+    "ALLOW_UNAUTHENTICATED": "perhaps",
+    "RATE_LIMIT": "-1",
+    "CORS_ORIGINS": "example.com",
     "LOG_LEVEL": "LOUD",
     "LOG_FORMAT": "xml",
 }
@@ -61,8 +74,25 @@ def test_the_defaults_run_everything_embedded() -> None:
         "bus": "postgres",
         "kafka_bootstrap_servers": "",
         "kafka_replication_factor": 1,
+        "kafka_min_insync_replicas": 1,
+        "kafka_security_protocol": "PLAINTEXT",
+        "kafka_sasl_mechanism": "SCRAM-SHA-512",
+        "kafka_sasl_username": "",
+        "kafka_sasl_password": SecretStr(""),
+        "kafka_ssl_ca_file": None,
+        "kafka_ssl_cert_file": None,
+        "kafka_ssl_key_file": None,
         "data": Path(".touchline"),
         "answer_wait_ms": 2000,
+        "request_limit_ms": 10_000,
+        "auth": "off",
+        "auth_secret": SecretStr(""),
+        "auth_public_key_file": None,
+        "auth_issuer": "touchline",
+        "auth_audience": "touchline",
+        "allow_unauthenticated": False,
+        "rate_limit": 0,
+        "cors_origins": "",
         "log_level": "INFO",
         "log_format": "console",
     }
@@ -79,7 +109,7 @@ def test_the_environment_is_read(given: Given) -> None:
         LOG_LEVEL="debug",
         LOG_FORMAT="json",
     )
-    assert load_settings() == Settings.model_construct(
+    assert load_settings() == Settings(
         database_url="postgresql+psycopg2://ann:secret@db:5432/touchline",
         bus="kafka",
         kafka_bootstrap_servers="one:9092,two:9092",
@@ -105,7 +135,85 @@ def test_a_wrong_value_is_named(given: Given, name: str) -> None:
     given(**{name: WRONG[name]})
     (problem,) = problems()
     assert problem.startswith(f"{PREFIX}{name}: ")
-    assert (WRONG[name] in problem) == (name != "DATABASE_URL")
+    assert (WRONG[name] in problem) == (name.lower() not in SECRETS)
+
+
+PASSWORD = "a password of more than thirty-two bytes"
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_comes_from_a_file(folder: Path, given: Given, name: str) -> None:
+    secret = PASSWORD if name != "database_url" else f"postgresql://ann:{PASSWORD}@db/touchline"
+    (folder / "secret").write_text(secret + "\n")
+    given(**{f"{name.upper()}_FILE": "secret"})
+    found = getattr(load_settings(), name)
+    assert (found if isinstance(found, str) else found.get_secret_value()) == secret
+    if name != "database_url":
+        assert PASSWORD not in repr(load_settings())
+
+
+def test_a_file_of_a_secret_may_be_named_in_the_file(folder: Path) -> None:
+    (folder / "secret").write_text(PASSWORD)
+    (folder / ".env").write_text("TOUCHLINE_AUTH_SECRET_FILE=secret\n")
+    assert load_settings().auth_secret.get_secret_value() == PASSWORD
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_file_of_a_secret_that_is_not_there(given: Given, name: str) -> None:
+    given(**{f"{name.upper()}_FILE": "nowhere", "BUS": "rabbit"})
+    file, bus = problems()
+    assert file.startswith(f"{PREFIX}{name.upper()}_FILE: can't be read: ")
+    assert bus.startswith(f"{PREFIX}BUS: ")
+
+
+def test_a_secret_is_given_once(folder: Path, given: Given) -> None:
+    (folder / "secret").write_text(PASSWORD)
+    given(AUTH_SECRET=PASSWORD, AUTH_SECRET_FILE="secret")
+    (problem,) = problems()
+    assert problem.startswith(f"{PREFIX}AUTH_SECRET_FILE: set either")
+    assert PASSWORD not in problem
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"AUTH": "jwt"}, "AUTH_PUBLIC_KEY_FILE"),
+        ({"AUTH": "jwt", "AUTH_SECRET": PASSWORD, "AUTH_PUBLIC_KEY_FILE": "key"}, None),
+        ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "KAFKA_SASL_PASSWORD"),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_USERNAME": "ann"},
+            "KAFKA_SASL_PASSWORD",
+        ),
+        ({"KAFKA_SSL_CERT_FILE": "key"}, "KAFKA_SSL_KEY_FILE"),
+        ({"KAFKA_SSL_KEY_FILE": "key"}, "KAFKA_SSL_KEY_FILE"),
+        ({"KAFKA_MIN_INSYNC_REPLICAS": "2"}, "KAFKA_MIN_INSYNC_REPLICAS"),
+    ],
+)
+def test_what_belongs_together(
+    folder: Path, given: Given, values: dict[str, str], named: str | None
+) -> None:
+    (folder / "key").write_text("a key")
+    given(**values)
+    (problem,) = problems()
+    assert problem.startswith(f"{PREFIX}{named or 'AUTH_PUBLIC_KEY_FILE'}: ")
+
+
+@pytest.mark.parametrize(
+    ("value", "is_right"),
+    [
+        ("https://example.com", True),
+        ("https://example.com:8443,http://localhost:3000", True),
+        ("https://example.com/", False),
+        ("*", False),
+        ("https://*.example.com", False),
+    ],
+)
+def test_origins(given: Given, value: str, is_right: bool) -> None:
+    given(CORS_ORIGINS=value)
+    if is_right:
+        assert load_settings().cors_origins == value
+    else:
+        assert problems()[0].startswith(f"{PREFIX}CORS_ORIGINS: must be scheme://host")
 
 
 def test_a_password_is_not_shown(given: Given) -> None:
