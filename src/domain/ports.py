@@ -120,7 +120,8 @@ class MessageBus(Protocol):
         ...
 
     def is_up(self) -> bool:
-        """Whether the log answers: asked now, with an answer within about a second."""
+        """Whether the log answers: asked now, with an answer within about a second. Where it is
+        known why it doesn't, BusUnavailable or Misconfigured says so."""
         ...
 
     def close(self) -> None:

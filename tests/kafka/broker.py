@@ -10,12 +10,14 @@ import socket
 import subprocess
 import time
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from adapters.kafka.settings import KafkaSettings
 from tests.kafka.jars import jars_directory
 
 START_SECONDS = 60.0
@@ -59,34 +61,61 @@ class KafkaBroker:
     """A broker that is also its own controller (KRaft)."""
 
     def __init__(
-        self, directory: Path, *, advertised_port: int | None = None, short_lived: bool = True
+        self,
+        directory: Path,
+        *,
+        advertised_port: int | None = None,
+        short_lived: bool = True,
+        properties: Mapping[str, str] | None = None,
+        listeners: Mapping[str, str] | None = None,
+        scram: Sequence[str] = (),
+        cluster_id: str | None = None,
+        ports: tuple[int, int] | None = None,
     ) -> None:
         """Everything it writes goes below `directory`. Clients reach it at `advertised_port`, if
         one is given: whoever listens there passes on what they say. One that is not `short_lived`
-        is slower at first, and faster then, as in production."""
+        is slower at first, and faster then, as in production.
+
+        `properties` win over those here. `listeners`: names of more of them, with their security
+        protocols; each listens at `address(name)`. `scram`: users that are there from the start,
+        as StorageTool wants them. `cluster_id` and `ports`, of the broker and the controller in it,
+        are given where it is one of several."""
         self._jvm_options = _SHORT_LIVED if short_lived else ()
         self._directory = directory
         self._data = directory / "data"
         self._log = directory / "broker.log"
         self._properties = directory / "server.properties"
-        self._cluster_id = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
-        self._port, controller_port = free_ports(2)
+        self._scram = scram
+        self._cluster_id = cluster_id or new_cluster_id()
+        self._port, controller_port = ports or free_ports(2)
         self._advertised_port = advertised_port or self._port
+        self._more_ports = dict(zip(listeners or (), free_ports(len(listeners or ())), strict=True))
         directory.mkdir(parents=True, exist_ok=True)
-        self._properties.write_text(
-            _PROPERTIES.format(
-                port=self._port,
-                advertised_port=self._advertised_port,
-                controller_port=controller_port,
-                data=self._data,
-            )
+        text = _PROPERTIES.format(
+            port=self._port,
+            advertised_port=self._advertised_port,
+            controller_port=controller_port,
+            data=self._data,
         )
+        text = _with_listeners(text, listeners or {}, self._more_ports)
+        # Of two lines with one name the later one counts.
+        text += "".join(f"{name}={value}\n" for name, value in (properties or {}).items())
+        self._properties.write_text(text)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def bootstrap(self) -> str:
         """What clients connect to."""
         return f"127.0.0.1:{self._advertised_port}"
+
+    @property
+    def settings(self) -> KafkaSettings:
+        """How Touchline reaches it."""
+        return KafkaSettings(bootstrap_servers=self.bootstrap)
+
+    def address(self, listener: str, *, host: str = "localhost") -> str:
+        """What clients of one of the additional listeners connect to."""
+        return f"{host}:{self._more_ports[listener]}"
 
     @property
     def port(self) -> int:
@@ -105,8 +134,12 @@ class KafkaBroker:
 
     def start(self) -> None:
         """Start it, on new disks if it has none, and return once it answers."""
-        if self.is_running:
-            return
+        if not self.is_running:
+            self.launch()
+            self.wait_until_it_answers()
+
+    def launch(self) -> None:
+        """Start it, on new disks if it has none, without waiting for it."""
         if not self._data.exists():
             self._format()
         with self._log.open("ab") as log:
@@ -116,7 +149,6 @@ class KafkaBroker:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        self._wait_until_it_answers()
 
     def stop(self) -> None:
         """Let it shut down in order; kill it when it takes too long."""
@@ -150,12 +182,14 @@ class KafkaBroker:
             *_SHORT_LIVED,
             *("kafka.tools.StorageTool", "format"),
             *(f"--cluster-id={self._cluster_id}", "--config", str(self._properties)),
+            *(f"--add-scram={user}" for user in self._scram),
         )
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"formatting Kafka's storage failed:\n{done.stdout}{done.stderr}")
 
-    def _wait_until_it_answers(self) -> None:
+    def wait_until_it_answers(self) -> None:
+        """And kill it, if it does not."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if not self.is_running:
@@ -197,6 +231,26 @@ class KafkaBroker:
     def _signal(self, which: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(which)
+
+
+def new_cluster_id() -> str:
+    return urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+
+
+def _with_listeners(text: str, listeners: Mapping[str, str], ports: Mapping[str, int]) -> str:
+    """The properties with more listeners, at these ports; clients know them as localhost."""
+    if not listeners:
+        return text
+    more = {
+        "listeners=": [f"{name}://127.0.0.1:{ports[name]}" for name in listeners],
+        "advertised.listeners=": [f"{name}://localhost:{ports[name]}" for name in listeners],
+        "listener.security.protocol.map=": [f"{n}:{kind}" for n, kind in listeners.items()],
+    }
+    lines = []
+    for line in text.splitlines():
+        added = next((more[start] for start in more if line.startswith(start)), [])
+        lines.append(",".join([line, *added]))
+    return "\n".join(lines) + "\n"
 
 
 def free_ports(count: int) -> list[int]:

@@ -29,7 +29,7 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBrok
 def kafka(kafka_broker: KafkaBroker) -> Iterator[KafkaBroker]:
     """The session's broker with the product's topics, whatever an earlier test did to it."""
     kafka_broker.start()
-    create_topics(kafka_broker.bootstrap)
+    create_topics(kafka_broker.settings)
     yield kafka_broker
     kafka_broker.resume()
 
@@ -66,6 +66,6 @@ def recreate_topic(kafka: KafkaBroker, kafka_admin: KafkaAdminClient) -> Recreat
             for _ in attempts():
                 if topic not in kafka_admin.list_topics():
                     break
-        create_topics(kafka.bootstrap, [topic], partitions=partitions)
+        create_topics(kafka.settings, [topic], partitions=partitions)
 
     return delete_and_create

@@ -8,7 +8,6 @@ client here does, and the broker itself refuses to answer from another incarnati
 import time
 from collections.abc import Collection, Mapping
 from functools import partial
-from socket import socket
 from threading import Event
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -16,11 +15,12 @@ from uuid import UUID
 from kafka import errors as kafka_errors
 from kafka.future import Future
 from kafka.net.compat import KafkaNetClient
-from kafka.net.inet import KafkaNetSocket
-from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 from kafka.protocol.consumer import FetchRequest
 from kafka.protocol.metadata import MetadataRequest, MetadataResponse
+
+from adapters.kafka.connections import Connections
+from domain.errors import TouchlineError
 
 FETCH_BY_TOPIC_ID = 13
 """The version of the Fetch request that names topics by id."""
@@ -34,10 +34,6 @@ REFUSED_FETCH_SECONDS = 0.1
 ASK_AGAIN_SECONDS = 0.05
 
 
-DIRECT = "direct"
-"""The scheme of what kafka-python takes for a proxy: none, but sockets of our own."""
-
-
 class Topic(NamedTuple):
     """What the cluster says of a topic right now."""
 
@@ -48,10 +44,20 @@ class Topic(NamedTuple):
 class TouchlineClient(KafkaNetClient):  # type: ignore[misc]  # kafka-python is untyped
     """A client that never lets the broker create topics."""
 
-    def __init__(self, **configs: Any) -> None:
-        super().__init__(**configs)
+    def __init__(
+        self, net: NetworkSelector | None = None, manager: Connections | None = None, **configs: Any
+    ) -> None:
+        net = NetworkSelector(**configs) if net is None else net
+        manager = Connections(net, **configs) if manager is None else manager
+        super().__init__(net=net, manager=manager, **configs)
         # The clients' setting of this name doesn't get here.
         self.cluster.config["allow_auto_create_topics"] = False
+
+    @property
+    def trouble(self) -> TouchlineError | None:
+        """Why no broker answers, where it is known and doesn't pass by itself."""
+        connections: Connections = self._manager
+        return connections.trouble
 
     def answers(self, *, within: float) -> bool:
         """Whether some broker answers now. Another thread must be running the network."""
@@ -131,20 +137,7 @@ class _NetworkWithoutCycles(NetworkSelector):  # type: ignore[misc]  # kafka-pyt
         raise kafka_errors.KafkaTimeoutError(why)
 
 
-class _ClosedWhenRefused(KafkaNetSocket):  # type: ignore[misc]  # kafka-python is untyped
-    """kafka-python leaves a socket that got no connection to the garbage collector."""
-
-    SCHEMES = (DIRECT,)
-
-    async def sock_connect(self, net: Any, sock: socket, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return await super().sock_connect(net, sock, *args, **kwargs)
-        except BaseException:
-            sock.close()
-            raise
-
-
-class _FetchByTopicId(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python is untyped
+class _FetchByTopicId(Connections):
     """Rewrites fetches on their way out, and their answers on the way back."""
 
     def __init__(self, net: Any, log_ids: Mapping[str, UUID], **configs: Any) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from adapters.kafka.client import LogClient
 from adapters.kafka.errors import domain_errors
 from adapters.kafka.mending import mend_at_first, mend_before_poll
 from adapters.kafka.settings import KafkaSettings
-from domain.errors import Misconfigured
+from domain.errors import Misconfigured, TouchlineError
 from domain.log import PARTITIONS, Bounds, LogPartition, Record
 
 OLDEST_KAFKA = (3, 1)
@@ -53,7 +54,7 @@ class LogConsumer:
         self._client: LogClient | None = None
         self.kafka: Any = None
         try:
-            with domain_errors("connecting a consumer"):
+            with self._errors("connecting a consumer"):
                 self.kafka = KafkaConsumer(**self._config(group))
             mend_at_first(self.kafka)
             read_quickly(self.kafka)
@@ -75,7 +76,7 @@ class LogConsumer:
 
     def join(self, listener: ConsumerRebalanceListener) -> None:
         """Begin to join the group; polling completes it."""
-        with domain_errors("joining a group"):
+        with self._errors("joining a group"):
             self.kafka.subscribe(list(self.log_ids), listener=listener)
             # A group's leader that doesn't know the topics yet would share out nothing.
             self.client.learn(self.log_ids, timeout=self._settings.answer_seconds)
@@ -105,7 +106,7 @@ class LogConsumer:
         would be asked for until the time is up) and after.
         """
         patience_ms = int(self._settings.answer_seconds * 1000)
-        with domain_errors("asking for offsets"):
+        with self._errors("asking for offsets"):
             present = {_place(source): source for source in self._present(sources)}
             starts = self.kafka.beginning_offsets(list(present), timeout_ms=patience_ms)
             ends = self.kafka.end_offsets(list(present), timeout_ms=patience_ms)
@@ -124,10 +125,17 @@ class LogConsumer:
         except KafkaError as error:
             _logger.warning("closing a Kafka consumer: %s", error)
 
+    def _errors(self, doing: str) -> AbstractContextManager[None]:
+        return domain_errors(doing, trouble=self._trouble)
+
+    def _trouble(self) -> TouchlineError | None:
+        return None if self._client is None else self._client.trouble
+
     def _config(self, group: str | None) -> dict[str, Any]:
         settings = self._settings
         return settings.client_config() | {
             "kafka_client": self._connect,
+            "metrics_enabled": False,
             "client_id": group or "touchline",
             "bootstrap_timeout_ms": int(settings.answer_seconds * 1000),
             # A follower's part in a rebalance is answered once the leader has done its own.
@@ -151,7 +159,7 @@ class LogConsumer:
     def _checked(self, topics: Collection[str]) -> Mapping[str, UUID]:
         if self.kafka.config["api_version"] < OLDEST_KAFKA:
             raise Misconfigured("Touchline needs Apache Kafka 3.1 or newer")
-        with domain_errors("describing topics"):
+        with self._errors("describing topics"):
             found = self.client.describe(topics, timeout=self._settings.answer_seconds)
         for topic in topics:
             if topic not in found:

@@ -26,7 +26,7 @@ from adapters.kafka.client import TouchlineClient
 from adapters.kafka.errors import translated
 from adapters.kafka.mending import HeaderName
 from adapters.kafka.settings import KafkaSettings
-from domain.errors import BusUnavailable, Misconfigured
+from domain.errors import BusUnavailable, Misconfigured, TouchlineError
 from domain.log import PARTITIONS, NewRecord, Placed, partition_of
 
 NEWEST_KAFKA = (4, 3)
@@ -74,6 +74,7 @@ class Publisher:
         self._wake = Event()
         self._closed = False
         self._is_away = False
+        self._trouble_told = ""
         self._held: dict[str, deque[_Waiting]] = {}
         """By topic, what no producer takes yet: the topic is not known, or a producer not there."""
         self._line: _Line | None = _Line(settings, self._wake.set)
@@ -81,7 +82,7 @@ class Publisher:
         self._keeper.start()
 
     def is_up(self) -> bool:
-        """Ask a broker, now."""
+        """Ask a broker, now; raise what is known of why none answers."""
         line = self._line
         return not self._closed and line is not None and line.is_up()
 
@@ -121,11 +122,14 @@ class Publisher:
             with self._lock:
                 line = self._line
                 spent = line is None or line.is_spent(monotonic())
+            if line is not None:
+                self._say_trouble(line.trouble)
             if spent:
                 self._say(is_away=True)
                 self._replace_line()
             elif line is not None and line.has_acknowledged:
                 self._say(is_away=False)
+                self._trouble_told = ""
             self._try_again()
         self._end_line()
         with self._lock:
@@ -140,6 +144,12 @@ class Publisher:
         if self._is_away and not is_away:
             _logger.info("Kafka acknowledges again")
         self._is_away = is_away
+
+    def _say_trouble(self, trouble: TouchlineError | None) -> None:
+        """Once, also while nothing is published."""
+        if trouble is not None and str(trouble) != self._trouble_told:
+            self._trouble_told = str(trouble)
+            _logger.error("%s", trouble)
 
     def _try_again(self) -> None:
         late: list[_Waiting] = []
@@ -157,7 +167,10 @@ class Publisher:
         self._end_line()
         try:
             line = _Line(self._settings, self._wake.set)
-        except (Misconfigured, OSError):
+        except Misconfigured as error:
+            self._say_trouble(error)
+            return
+        except OSError:
             _logger.exception("no new Kafka producer yet")
             return
         with self._lock:
@@ -185,8 +198,19 @@ class _Line:
         except (KafkaError, ValueError) as error:
             raise Misconfigured(f"Kafka: no producer can be made: {error}") from error
 
+    @property
+    def trouble(self) -> TouchlineError | None:
+        """Why no broker answers, where it is known and doesn't pass by itself."""
+        return None if self._client is None else self._client.trouble
+
     def is_up(self) -> bool:
-        return self._client is not None and self._client.answers(within=IS_UP_SECONDS)
+        if self._client is None:
+            return False
+        if self._client.answers(within=IS_UP_SECONDS):
+            return True
+        if (trouble := self.trouble) is not None:
+            raise trouble
+        return False
 
     def send(self, waiting: _Waiting) -> bool:
         """Whether the producer took the record, for better or worse."""
@@ -265,6 +289,7 @@ def _producer_config(settings: KafkaSettings) -> dict[str, Any]:
     request_ms = int(settings.give_up_seconds * 600)
     return settings.client_config() | {
         "api_version": NEWEST_KAFKA,
+        "metrics_enabled": False,
         "acks": "all",
         "enable_idempotence": True,
         "batch_size": BATCH_BYTES,

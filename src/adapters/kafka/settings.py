@@ -1,10 +1,11 @@
 """How patient the bus is, and what every Kafka client of it is told."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.kafka.client import DIRECT
+from adapters.kafka.connections import DIRECT
+from adapters.kafka.security import KafkaSecurity
 from domain.errors import Misconfigured
 
 ADDRESSES = re.compile(r"[^\s,]+:[0-9]+(,[^\s,]+:[0-9]+)*")
@@ -18,6 +19,7 @@ class KafkaSettings:
     """Where the cluster is, and how long to wait for it."""
 
     bootstrap_servers: str
+    security: KafkaSecurity = field(default_factory=KafkaSecurity)
     give_up_seconds: float = 2.5
     """A record that is not acknowledged by then is given up."""
     answer_seconds: float = 2.0
@@ -35,12 +37,11 @@ class KafkaSettings:
             )
 
     def client_config(self) -> dict[str, Any]:
-        """kafka-python's settings that producers and consumers share."""
-        return {
+        """kafka-python's settings that all clients share. Raises Misconfigured."""
+        return self.security.client_config() | {
             "bootstrap_servers": self.bootstrap_servers,
             "client_id": "touchline",
             "metadata_max_age_ms": METADATA_SECONDS * 1000,
-            "metrics_enabled": False,
             "proxy_url": f"{DIRECT}://",
             "reconnect_backoff_ms": 50,
             "reconnect_backoff_max_ms": 500,

@@ -87,4 +87,4 @@ def recreate(site: Site, topics: Collection[str]) -> None:
     with KafkaAdminClient(bootstrap_servers=site.broker.bootstrap) as admin:
         admin.delete_topics(list(topics))
         eventually(lambda: not set(topics) & set(admin.list_topics()))
-    create_topics(site.broker.bootstrap, list(topics))
+    create_topics(site.broker.settings, list(topics))

@@ -1,0 +1,127 @@
+"""kafka-python's connections, made to say why there is none.
+
+kafka-python 3.0.12 tells whoever waits for a connection only that the time was up; it waits for a
+TLS handshake for ever, leaves what one failed with to the garbage collector, and takes a broker
+that refuses a password for one that is well: it asks again at once.
+"""
+
+import ssl
+from functools import partial
+from socket import socket
+from typing import Any
+
+from kafka import errors as kafka_errors
+from kafka.net.inet import KafkaNetSocket, create_connection
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
+from kafka.protocol.metadata import MetadataRequest
+
+from adapters.kafka.errors import refusal
+from domain.errors import TouchlineError
+
+DIRECT = "direct"
+"""The scheme of what kafka-python takes for a proxy: none, but sockets of our own."""
+
+
+class Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python is untyped
+    """All connections of one client, and what a person has to mend where one fails."""
+
+    def __init__(self, net: Any, **configs: Any) -> None:
+        super().__init__(net, **configs)
+        self._troubles: dict[object, TouchlineError] = {}
+
+    @property
+    def trouble(self) -> TouchlineError | None:
+        """Why no connection came about, where it is known and doesn't pass by itself."""
+        for found in tuple(self._troubles.values()):
+            return type(found)(*found.args)
+        return None
+
+    def send(
+        self, request: Any, node_id: Any = None, request_timeout_ms: float | None = None
+    ) -> Any:
+        node_id = self.least_loaded_node() if node_id is None else node_id
+        answered = super().send(request, node_id, request_timeout_ms)
+        if isinstance(request, MetadataRequest):
+            answered.add_callback(lambda _: self._troubles.clear())
+            answered.add_errback(partial(self._note_silence, node_id))
+        return answered
+
+    async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
+        sock = await create_connection(
+            self._net,
+            node.host,
+            node.port,
+            self.config["socket_options"],
+            proxy_url=self.config["proxy_url"],
+            timeout_at=timeout_at,
+        )
+        if not self.ssl_enabled:
+            return KafkaTCPTransport(self._net, sock, host=node.host)
+        context = self.config["ssl_context"]
+        transport = KafkaSSLTransport(self._net, sock, host=node.host, ssl_context=context)
+        try:
+            await self._shake_hands(transport, timeout_at)
+        except OSError as error:
+            transport.close()
+            raise kafka_errors.KafkaConnectionError(f"TLS: {error}") from error
+        except BaseException:
+            transport.close()
+            raise
+        return transport
+
+    async def _shake_hands(self, transport: Any, timeout_at: float | None) -> None:
+        tls = transport._sock  # noqa: SLF001
+        while True:
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._net.wait_read(tls, timeout_at=timeout_at)
+            except ssl.SSLWantWriteError:
+                await self._net.wait_write(tls, timeout_at=timeout_at)
+            else:
+                return
+
+    async def _connect(
+        self,
+        node: Any,
+        conn: Any,
+        reset_backoff_on_connect: bool = True,
+        timeout_at: float | None = None,
+    ) -> None:
+        waiting = self._backoff.get(node.node_id)
+        await super()._connect(node, conn, False, timeout_at)
+        if conn.init_future.succeeded():
+            if reset_backoff_on_connect:
+                self.reset_backoff(node.node_id)
+            return
+        if self._backoff.get(node.node_id) is waiting:
+            self.update_backoff(node.node_id)
+        if conn.init_future.failed():
+            self._note(node.node_id, conn.init_future.exception)
+
+    def _note_silence(self, node_id: object, error: Exception) -> None:
+        """Who wants SASL lets anybody connect, and ends it at the first question."""
+        if isinstance(error, kafka_errors.KafkaConnectionError) and not self.cluster.brokers():
+            self._note(node_id, error)
+
+    def _note(self, node_id: object, error: Exception) -> None:
+        node = self.cluster.broker_metadata(node_id)
+        found = None if node is None else refusal(error, f"{node.host}:{node.port}", self.config)
+        if found is None:
+            self._troubles.pop(node_id, None)
+        else:
+            self._troubles[node_id] = found
+
+
+class _ClosedWhenRefused(KafkaNetSocket):  # type: ignore[misc]  # kafka-python is untyped
+    """kafka-python leaves a socket that got no connection to the garbage collector."""
+
+    SCHEMES = (DIRECT,)
+
+    async def sock_connect(self, net: Any, sock: socket, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().sock_connect(net, sock, *args, **kwargs)
+        except BaseException:
+            sock.close()
+            raise
