@@ -24,7 +24,7 @@ USER = "touchline"
 SCRAM_USER = "touch=line"
 """What SCRAM gives a meaning has to be quoted."""
 
-PASSWORD = "kick off at 15:00"  # noqa: S105 - of a broker that lives as long as a test
+PASSWORD = "kick off at 15:00"
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 _MODULE = "org.apache.kafka.common.security"
 
@@ -41,7 +41,7 @@ class SecuredKafka:
         self.authority = Authority(self.folder / "authority")
         self.broker = KafkaBroker(
             self.folder / "broker",
-            listeners=LISTENERS,
+            listeners={**LISTENERS},
             properties=self._properties(),
             scram=[f"{each}=[name={SCRAM_USER},password={PASSWORD}]" for each in SCRAM],
         )

@@ -8,6 +8,7 @@ that refuses a password for one that is well: it asks again at once.
 import ssl
 from functools import partial
 from socket import socket
+from time import monotonic
 from typing import Any
 
 from kafka import errors as kafka_errors
@@ -16,8 +17,8 @@ from kafka.net.manager import KafkaConnectionManager
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 from kafka.protocol.metadata import MetadataRequest
 
-from adapters.kafka.errors import refusal
-from domain.errors import TouchlineError
+from adapters.kafka.refusals import Reason, refusal, silence
+from domain.errors import BusUnavailable, Misconfigured, TouchlineError
 
 DIRECT = "direct"
 """The scheme of what kafka-python takes for a proxy: none, but sockets of our own."""
@@ -48,18 +49,11 @@ class Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python
         return answered
 
     async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
-        sock = await create_connection(
-            self._net,
-            node.host,
-            node.port,
-            self.config["socket_options"],
-            proxy_url=self.config["proxy_url"],
-            timeout_at=timeout_at,
-        )
+        sock = await self._reach(node, timeout_at)
         if not self.ssl_enabled:
-            return KafkaTCPTransport(self._net, sock, host=node.host)
+            return _Transport(self._net, sock, host=node.host)
         context = self.config["ssl_context"]
-        transport = KafkaSSLTransport(self._net, sock, host=node.host, ssl_context=context)
+        transport = _TlsTransport(self._net, sock, host=node.host, ssl_context=context)
         try:
             await self._shake_hands(transport, timeout_at)
         except OSError as error:
@@ -69,6 +63,18 @@ class Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python
             transport.close()
             raise
         return transport
+
+    async def _reach(self, node: Any, timeout_at: float | None) -> socket:
+        options, way = self.config["socket_options"], self.config["proxy_url"]
+        try:
+            sock: socket = await create_connection(
+                self._net, node.host, node.port, options, proxy_url=way, timeout_at=timeout_at
+            )
+        except kafka_errors.KafkaConnectionError:
+            if timeout_at is None or monotonic() < timeout_at:
+                self._troubles.pop(node.node_id, None)  # now it is only away
+            raise
+        return sock
 
     async def _shake_hands(self, transport: Any, timeout_at: float | None) -> None:
         tls = transport._sock  # noqa: SLF001
@@ -98,20 +104,38 @@ class Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python
         if self._backoff.get(node.node_id) is waiting:
             self.update_backoff(node.node_id)
         if conn.init_future.failed():
-            self._note(node.node_id, conn.init_future.exception)
+            self._note(node.node_id, refusal(conn.init_future.exception, self.config))
 
     def _note_silence(self, node_id: object, error: Exception) -> None:
         """Who wants SASL lets anybody connect, and ends it at the first question."""
         if isinstance(error, kafka_errors.KafkaConnectionError) and not self.cluster.brokers():
-            self._note(node_id, error)
+            self._note(node_id, silence(self.config))
 
-    def _note(self, node_id: object, error: Exception) -> None:
+    def _note(self, node_id: object, reason: Reason | None) -> None:
+        """What is certain is not forgotten for a guess."""
         node = self.cluster.broker_metadata(node_id)
-        found = None if node is None else refusal(error, f"{node.host}:{node.port}", self.config)
-        if found is None:
-            self._troubles.pop(node_id, None)
-        else:
-            self._troubles[node_id] = found
+        if node is None or reason is None:
+            return
+        if reason.is_certain or node_id not in self._troubles:
+            kind = Misconfigured if reason.is_certain else BusUnavailable
+            self._troubles[node_id] = kind(f"Kafka at {node.host}:{node.port} {reason.text}")
+
+
+class _LastWords:
+    """A broker that refuses somebody says why, and ends the connection. kafka-python drops what
+    came just before the end."""
+
+    def _sock_recv(self) -> tuple[bytes, Exception | None]:
+        received, error = super()._sock_recv()  # type: ignore[misc]
+        return (received, None) if received else (received, error)
+
+
+class _Transport(_LastWords, KafkaTCPTransport):  # type: ignore[misc]  # kafka-python is untyped
+    pass
+
+
+class _TlsTransport(_LastWords, KafkaSSLTransport):  # type: ignore[misc]  # kafka-python is untyped
+    pass
 
 
 class _ClosedWhenRefused(KafkaNetSocket):  # type: ignore[misc]  # kafka-python is untyped
