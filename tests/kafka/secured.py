@@ -5,6 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from kafka import KafkaAdminClient
+from kafka.admin import UserScramCredentialDeletion, UserScramCredentialUpsertion
+
 from adapters.kafka.security import KafkaSecurity, Mechanism, Protocol
 from adapters.kafka.settings import KafkaSettings
 from tests.kafka.broker import KafkaBroker
@@ -24,6 +27,12 @@ USER = "touchline"
 SCRAM_USER = "touch=line"
 """What SCRAM gives a meaning has to be quoted."""
 
+PASSING_USER = "for a while"
+"""One that may be removed."""
+
+REAUTHENTICATION_SECONDS = 2
+"""How long who came by SCRAM-SHA-512 may stay until the broker asks again."""
+
 PASSWORD = "kick off at 15:00"
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 _MODULE = "org.apache.kafka.common.security"
@@ -41,9 +50,13 @@ class SecuredKafka:
         self.authority = Authority(self.folder / "authority")
         self.broker = KafkaBroker(
             self.folder / "broker",
-            listeners={**LISTENERS},
+            listeners=dict(LISTENERS.items()),
             properties=self._properties(),
-            scram=[f"{each}=[name={SCRAM_USER},password={PASSWORD}]" for each in SCRAM],
+            scram=[
+                f"{mechanism}=[name={user},password={PASSWORD}]"
+                for mechanism in SCRAM
+                for user in (SCRAM_USER, PASSING_USER)
+            ],
         )
 
     def settings(self, listener: Listener, mechanism: Mechanism = "PLAIN") -> KafkaSettings:
@@ -60,6 +73,20 @@ class SecuredKafka:
             security = replace(security, cert_file=certificate, key_file=key)
         return KafkaSettings(bootstrap_servers=self.broker.address(listener), security=security)
 
+    def remove(self, user: str) -> None:
+        """Let nobody in under this name any more, by SCRAM."""
+        with KafkaAdminClient(bootstrap_servers=self.broker.bootstrap) as admin:
+            for each in SCRAM:
+                told = admin.alter_user_scram_credentials([UserScramCredentialDeletion(user, each)])
+                assert told == {user: None}, told
+
+    def let_in(self, user: str) -> None:
+        """Undo `remove`."""
+        with KafkaAdminClient(bootstrap_servers=self.broker.bootstrap) as admin:
+            for each in SCRAM:
+                upsertion = UserScramCredentialUpsertion(user, each, PASSWORD)
+                assert admin.alter_user_scram_credentials([upsertion]) == {user: None}
+
     def _properties(self) -> dict[str, str]:
         certificate, key = self.authority.sign("broker", host="localhost")
         both = self.folder / "broker-with-key.pem"
@@ -74,6 +101,9 @@ class SecuredKafka:
             "listener.name.plain.sasl.enabled.mechanisms": "PLAIN",
             "listener.name.plain.plain.sasl.jaas.config": login,
             "listener.name.scram.sasl.enabled.mechanisms": ",".join(SCRAM),
+            "listener.name.scram.scram-sha-512.connections.max.reauth.ms": str(
+                REAUTHENTICATION_SECONDS * 1000
+            ),
         } | {
             f"listener.name.scram.{each.lower()}.sasl.jaas.config": (
                 f"{_MODULE}.scram.ScramLoginModule required;"
