@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from adapters.kafka.settings import KafkaSettings
 from adapters.postgres.database import PostgresDatabase
 from domain.errors import BusUnavailable
 from domain.log import NewRecord, Placed, Record
@@ -418,16 +419,27 @@ def running_processes(
             process.kill()
 
 
+def kafka_environment(folder: Path, settings: KafkaSettings) -> dict[str, str]:
+    """The variables of an installation that keeps its data in this folder, on this Kafka."""
+    security = settings.security
+    files = {"CA": security.ca_file, "CERT": security.cert_file, "KEY": security.key_file}
+    return {
+        "TOUCHLINE_DATA": str(folder / "data"),
+        "TOUCHLINE_BUS": "kafka",
+        "TOUCHLINE_KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "TOUCHLINE_KAFKA_SECURITY_PROTOCOL": security.protocol,
+        "TOUCHLINE_KAFKA_SASL_MECHANISM": security.mechanism,
+        "TOUCHLINE_KAFKA_SASL_USERNAME": security.username,
+        "TOUCHLINE_KAFKA_SASL_PASSWORD": security.password,
+    } | {f"TOUCHLINE_KAFKA_SSL_{name}_FILE": str(path) for name, path in files.items() if path}
+
+
 @contextmanager
 def running_on_kafka(folder: Path, *, members: int = 1) -> Iterator[Processes]:
     """Every part as a process of its own, on a broker of their own."""
     broker = KafkaBroker(folder / "broker")
     broker.start()
-    environment = {
-        "TOUCHLINE_DATA": str(folder / "data"),
-        "TOUCHLINE_BUS": "kafka",
-        "TOUCHLINE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
-    }
+    environment = kafka_environment(folder, broker.settings)
     try:
         with running_processes(folder, environment, members=members) as system:
             yield system

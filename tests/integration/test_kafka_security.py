@@ -87,7 +87,7 @@ CASES: Mapping[str, tuple[type[TouchlineError], str]] = {
     "whom the system trusts": (Misconfigured, "certificate that is not accepted: .*local issuer"),
     "another host name": (Misconfigured, "certificate that is not accepted: IP address mismatch"),
     "no TLS where it is wanted": (Misconfigured, "does not speak Kafka without TLS at this port"),
-    "TLS where there is none": (BusUnavailable, "ends the connection at once: does it speak TLS"),
+    "TLS where there is none": (BusUnavailable, "ends the connection at once: .*does it speak TLS"),
     "no SASL where it is wanted": (BusUnavailable, "does it want SASL"),
     "TLS without SASL": (BusUnavailable, "does it want SASL"),
     "SASL where there is none": (Misconfigured, "wants no SASL at this port"),

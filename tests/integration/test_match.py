@@ -6,7 +6,14 @@ import pytest
 
 from tests.contracts.logs import LogContract
 from tests.contracts.match import MatchContract
-from tests.integration.system import System, running_on_kafka, running_processes, running_up
+from tests.integration.system import (
+    System,
+    kafka_environment,
+    running_on_kafka,
+    running_processes,
+    running_up,
+)
+from tests.kafka.secured import SecuredKafka
 
 
 class TestUp(MatchContract, LogContract):
@@ -39,3 +46,21 @@ class TestKafka(MatchContract, LogContract):
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         with running_on_kafka(tmp_path_factory.mktemp("kafka"), members=2) as system:
             yield system
+
+
+@pytest.mark.long
+class TestSecuredKafka(MatchContract, LogContract):
+    """The same, by TLS and a password."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+        folder = tmp_path_factory.mktemp("secured")
+        kafka = SecuredKafka(folder)
+        kafka.broker.start()
+        environment = kafka_environment(folder, kafka.settings("SCRAM", "SCRAM-SHA-512"))
+        try:
+            with running_processes(folder, environment, members=2) as system:
+                yield system
+        finally:
+            kafka.broker.kill()

@@ -27,8 +27,8 @@ def refusal(error: BaseException, config: Mapping[str, Any]) -> Reason | None:
         if text is not None:
             return Reason(text, is_certain=True)
     if any(isinstance(each, _ENDED) or _ENDED_TEXT in each.args for each in causes):
-        question = "does it speak TLS at this port?" if has_tls else "does it want TLS?"
-        return Reason(f"ends the connection at once: {question}", is_certain=False)
+        question = "does it speak TLS at this port" if has_tls else "does it want TLS"
+        return Reason(f"ends the connection at once: is it away, or {question}?", is_certain=False)
     return None
 
 
