@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pytest_mock import MockerFixture
 
@@ -28,6 +30,7 @@ from tests.contracts.message_bus_member import (
     one_on_each,
     place,
 )
+from tests.integration.system import Processes, eventually, kafka_environment
 from tests.kafka.certificates import Authority
 from tests.kafka.faults import ANSWER_SECONDS, acknowledged, on_each
 from tests.kafka.secured import (
@@ -182,6 +185,48 @@ def told(reason: str, act: Callable[[], object]) -> TouchlineError:
 def publish(bus: KafkaBus) -> None:
     (future,) = bus.publish([NewRecord(EVENTS_TAXONOMY, b"key", b"-")])
     future.result(timeout=DEADLINE)
+
+
+def test_processes_that_are_not_let_in(
+    secured: SecuredKafka, fresh_database: str, tmp_path: Path
+) -> None:
+    """They live, and say why they can't work: to who asks and in their logs."""
+    settings = _but(secured.settings("PLAIN"), password=WRONG_PASSWORD)
+    environment = kafka_environment(tmp_path, settings) | {
+        "TOUCHLINE_DATABASE_URL": fresh_database,
+        "TOUCHLINE_LOG_LEVEL": "DEBUG",
+    }
+    reason = f"Kafka at {settings.bootstrap_servers} does not accept this user and password"
+    system = Processes(tmp_path, environment)
+    try:
+        assert system.command("migrate").returncode == 0
+        names = ("events-api", "event-writer-0")
+        for name in names:
+            system.start_one(name)
+        for name in names:
+            eventually(partial(_says, system, name, f"down: {reason}"))
+            assert httpx.get(f"{system.address(name)}/livez").status_code == 200
+        eventually(lambda: reason in system.health("event-writer-0")["consumer"])
+        assert system.health("events-api")["status"] == "ok"
+        answer = system.client.post_event()
+        assert answer.status_code == 503
+        assert answer.elapsed.total_seconds() < ANSWER_SECONDS
+        topics = system.command("topics")
+        assert topics.returncode == 1
+        assert reason in topics.stderr
+        for name in names:
+            assert system.stop_one(name) == 0
+            log = (tmp_path / f"{name}.log").read_text()
+            assert reason in log
+            assert WRONG_PASSWORD not in log
+        assert WRONG_PASSWORD not in topics.stderr
+    finally:
+        system.client.close()
+        system.kill()
+
+
+def _says(system: Processes, name: str, bus: str) -> bool:
+    return system.health(name).get("bus") == bus
 
 
 def test_one_who_is_let_in_no_longer(

@@ -65,7 +65,7 @@ class KafkaCluster:
 
     def leader(self, topic: str = EVENTS_TAXONOMY) -> KafkaBroker:
         """Who leads the topic's first partition."""
-        return self.brokers[self._partitions(topic)[0]["leader_id"] - 1]
+        return self.brokers[int(self._partitions(topic)[0]["leader_id"]) - 1]
 
     def is_whole(self, topics: Sequence[str]) -> bool:
         """Whether each copy of each partition is as new as its leader's."""

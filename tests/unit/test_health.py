@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from threading import Event
 
 import pytest
+from pytest_mock import MockerFixture
 
 from adapters.memory.bus import MemoryBus
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.log import MemoryLog
-from domain.errors import DatabaseUnavailable
+from domain.errors import DatabaseUnavailable, Misconfigured
 from domain.ports import UnitOfWork
 from entrypoints import health
 from entrypoints.health import Dependencies
@@ -57,6 +58,11 @@ def test_what_is_away_is_named(database: LameDatabase, bus: MemoryBus) -> None:
     assert dependencies() == {"database": "down: gone fishing", "bus": "down"}
     database.failure = None
     assert dependencies() == {"database": "up", "bus": "down"}
+
+
+def test_a_bus_that_says_why(database: LameDatabase, bus: MemoryBus, mocker: MockerFixture) -> None:
+    mocker.patch.object(bus, "is_up", side_effect=Misconfigured("not this way"))
+    assert Dependencies(database, bus)() == {"database": "up", "bus": "down: not this way"}
 
 
 def test_what_hangs_is_down_and_asked_once(
