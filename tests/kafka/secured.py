@@ -97,6 +97,8 @@ class SecuredKafka:
             "ssl.keystore.location": str(both),
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": str(self.authority.ca_file),
+            # By default it makes who is refused wait: nobody must rely on that.
+            "connection.failed.authentication.delay.ms": "0",
             "listener.name.mutual.ssl.client.auth": "required",
             "listener.name.plain.sasl.enabled.mechanisms": "PLAIN",
             "listener.name.plain.plain.sasl.jaas.config": login,

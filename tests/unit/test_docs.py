@@ -23,7 +23,7 @@ from adapters.postgres import schema
 from docs import diagrams
 from entrypoints.main import app
 from entrypoints.matches import MATCHES
-from entrypoints.settings import PREFIX, Settings
+from entrypoints.settings import OF_FILE, PREFIX, SECRETS, Settings
 from tests.pages import CODE, LINK, anchors, blocks, functions_in, prose, table, typed
 
 ROOT = Path(__file__).parents[2]
@@ -245,6 +245,7 @@ def test_answers_have_the_shape_that_is_served(page: Path) -> None:
 def test_shell_commands_exist(
     page: Path, touchline: Mapping[str, TyperCommand], servers: Mapping[str, Mapping[str, Any]]
 ) -> None:
+    files = {(secret + OF_FILE).lower() for secret in SECRETS}
     for block in blocks(page.read_text(), "shell", "sh", "bash", "console"):
         for program, *arguments in typed(block):
             match Path(program).name:
@@ -256,7 +257,7 @@ def test_shell_commands_exist(
                     assert_served(servers, arguments)
                 case "export":
                     name, _, _ = arguments[0].partition("=")
-                    assert name.removeprefix(PREFIX).lower() in Settings.model_fields
+                    assert name.removeprefix(PREFIX).lower() in {*Settings.model_fields, *files}
                 case "source":
                     assert arguments == [".venv/bin/activate"]
                 case "docker":
