@@ -19,6 +19,7 @@ from domain.errors import EventNotOpen
 from domain.log import BETS_STATE, PARTITIONS, TOPICS
 from domain.messages import MESSAGE_TYPES, BetsStateChanged, Message
 from domain.records import READERS
+from tests.pages import blocks
 from tests.unit.malformed import decode
 
 SPECIFICATIONS = Path(__file__).parents[1] / "specifications"
@@ -174,6 +175,24 @@ def test_the_story_has_a_flip_and_an_end() -> None:
     states = [str(each.state) for each in slices if each.market == "team_1"]
     assert states == ["losing", "winning", "win"]
     assert {CloudEventsCodec().encode(each).topic for each in slices} == {BETS_STATE}
+
+
+def test_the_reader_in_java_shows_the_same_story() -> None:
+    (block,) = blocks((FOLDER.parents[1] / "examples/java/README.md").read_text(), "jsonl")
+    slices = [e.message for e in story() if isinstance(e.message, BetsStateChanged)]
+    assert [json.loads(line) for line in block.splitlines()] == [
+        {
+            "userId": user,
+            "bet": bet,
+            "eventId": str(each.event_id),
+            "market": each.market,
+            "event_version": each.event_version,
+            "state": each.state,
+        }
+        for each in slices
+        for bet, user in zip(each.bets.ids, each.bets.user_ids, strict=True)
+        if user == "ann"
+    ]
 
 
 @each_server
