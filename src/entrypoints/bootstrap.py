@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -26,6 +27,9 @@ from entrypoints.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from adapters.http.app import Protection
+    from adapters.http.tokens import JsonWebTokens
 
 HANDLERS: dict[ConsumerName, type[EventWriter | BetWriter | BetScorer]] = {
     ConsumerName.EVENT_WRITER: EventWriter,
@@ -212,4 +216,35 @@ def _api(
     registry = CollectorRegistry()
     if beside:
         registry.register(ConsumerMetrics({each.name: each.readings for each in beside}))
-    return create(desk, Feed(opened), health=Dependencies(opened, bus), registry=registry)
+    return create(
+        desk,
+        Feed(opened),
+        health=Dependencies(opened, bus),
+        registry=registry,
+        protection=protection(settings),
+    )
+
+
+def protection(settings: Settings) -> "Protection":
+    """What the servers are kept from."""
+    from adapters.http.app import Protection
+
+    return Protection(
+        tokens=tokens(settings) if settings.auth == "jwt" else None,
+        rate_limit=settings.rate_limit,
+        request_seconds=(settings.answer_wait_ms + settings.request_limit_ms) / 1000,
+        origins=settings.cors_origins.split(",") if settings.cors_origins else (),
+    )
+
+
+def tokens(settings: Settings, *, private_key: Path | None = None) -> "JsonWebTokens":
+    """What reads tokens, and signs them where it has the secret or the private key."""
+    from adapters.http.tokens import JsonWebTokens
+
+    of_pair = private_key or settings.auth_public_key_file
+    return JsonWebTokens(
+        key=of_pair.read_bytes() if of_pair else settings.auth_secret.get_secret_value().encode(),
+        algorithm="RS256" if of_pair else "HS256",
+        issuer=settings.auth_issuer,
+        audience=settings.auth_audience,
+    )

@@ -14,7 +14,7 @@ from domain.records import ConsumerName
 from entrypoints import bootstrap
 from entrypoints.ending import end_in_time, end_of_service, end_on_signal, ignore_signals
 from entrypoints.runner import ConsumerRunner
-from entrypoints.servers import Server, bind, serve, url_of
+from entrypoints.servers import Server, bind, check_exposure, serve, url_of
 from entrypoints.settings import Settings
 
 
@@ -23,6 +23,7 @@ def run_everything(
 ) -> None:
     """Run until SIGTERM or SIGINT, then drain: requests first, then the consumers."""
     end_on_signal()
+    check_exposure(settings, host)
     sockets = [bind(host, events_port), bind(host, bets_port)]
     with _only_one(settings.data), bootstrap.database_url(settings) as url:
         bootstrap.migrate(url)
