@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -17,13 +17,14 @@ from adapters.postgres.database import PostgresDatabase
 from domain.bet_scorer import BetScorer
 from domain.bet_writer import BetWriter
 from domain.consumer import Consumer
+from domain.errors import Misconfigured
 from domain.event_writer import EventWriter
 from domain.log import PARTITIONS, TOPICS
 from domain.ports import Codec, Listener, MessageBus
 from domain.records import ConsumerName
 from entrypoints.health import Dependencies
 from entrypoints.runner import ConsumerRunner
-from entrypoints.settings import Settings
+from entrypoints.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -235,6 +236,25 @@ def protection(settings: Settings) -> "Protection":
         request_seconds=(settings.answer_wait_ms + settings.request_limit_ms) / 1000,
         origins=settings.cors_origins.split(",") if settings.cors_origins else (),
     )
+
+
+def sign_token(
+    settings: Settings,
+    subject: str,
+    *,
+    role: str,
+    now: datetime,
+    lifetime: timedelta,
+    private_key: Path | None = None,
+) -> str:
+    """A token, signed with the secret or the private key of the public one. Raises InvalidValue for
+    a subject that can't be a user, Misconfigured without a key."""
+    from adapters.http.access import Role
+
+    if private_key is None and not settings.auth_secret.get_secret_value():
+        raise Misconfigured(f"what signs it must be in {PREFIX}AUTH_SECRET, or in a file of --key")
+    signer = tokens(settings, private_key=private_key)
+    return signer.sign(subject, Role(role), now=now, lifetime=lifetime)
 
 
 def tokens(settings: Settings, *, private_key: Path | None = None) -> "JsonWebTokens":
