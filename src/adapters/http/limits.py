@@ -11,6 +11,10 @@ MOST_KNOWN = 50_000
 """Clients that are remembered: memory stays small whoever comes."""
 
 
+ROUNDING = 1e-6
+"""Seconds: shares are fractions, and don't add up exactly."""
+
+
 class RateLimited(Exception):
     """A client asks too often; answered as 429."""
 
@@ -40,7 +44,7 @@ class RateLimit:
         now = self._monotonic()
         busy_until = max(self._busy_until.get(client, now), now)
         wait = busy_until - now - self._tolerance
-        if wait > 0:
+        if wait > ROUNDING:
             raise RateLimited(max(math.ceil(wait), 1))
         if len(self._busy_until) >= MOST_KNOWN:
             self._forget(now)
