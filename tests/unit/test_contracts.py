@@ -12,6 +12,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from adapters.cloudevents import CloudEventsCodec
 from adapters.http import examples, problems
+from adapters.http.access import MAY, OPEN
 from adapters.http.paging import decode_cursor
 from docs.contracts import FOLDER, documents, spelt
 from docs.contracts.story import story
@@ -59,6 +60,17 @@ def wrong(document: Json, specification: str, validator: Any) -> list[str]:
 
 
 # Made from the code
+
+
+@pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)
+def test_no_object_says_a_name_twice(path: Path) -> None:
+    """Of a number and a text JSON makes the same name."""
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len(dict(pairs)) == len(pairs)
+        return dict(pairs)
+
+    assert json.loads(spelt(MADE[path]), object_pairs_hook=members) == MADE[path]
 
 
 @pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)
@@ -117,6 +129,23 @@ def test_references_lead_somewhere(document: Json) -> None:
 
 
 # Whole
+
+
+@each_server
+def test_openapi_tells_who_may(name: str) -> None:
+    """Roles, tokens, and what is answered without."""
+    operations = {
+        operation["operationId"]: operation
+        for item in SERVED[name]["paths"].values()
+        for operation in item.values()
+    }
+    guarded = {each: what for each, what in operations.items() if MAY[each] is not OPEN}
+    assert guarded
+    for each, operation in operations.items():
+        assert ("security" in operation) is (each in guarded)
+        assert ({"401", "403"} <= operation["responses"].keys()) is (each in guarded)
+    for each, operation in guarded.items():
+        assert all(role in operation["description"] for role in MAY[each])
 
 
 def test_every_topic_is_a_channel() -> None:
