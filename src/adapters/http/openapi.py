@@ -120,7 +120,8 @@ def _tell_of_tokens(document: dict[str, Any]) -> None:
             if roles is OPEN:
                 continue
             operation["security"] = [{"token": []}]
-            operation["responses"] |= refusals(401, 403)
+            described = refusals(401, 403)
+            operation["responses"] |= {str(code): described[code] for code in (401, 403)}
             operation["description"] = (
                 f"{operation.get('description', '')}\n\nFor: {', '.join(sorted(roles))}."
             )
