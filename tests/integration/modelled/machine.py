@@ -272,9 +272,9 @@ class BothApis(RuleBasedStateMachine):
     def _is_refused(
         self, response: httpx.Response, problem: Problem, bet: tuple[str, str, str]
     ) -> None:
-        """Of a bet with a key that comes too late the quick check leaves no trace. If the Bet Writer
-        has not come to the kick-off yet, it is the log that refuses it: then it may be answered
-        202, and stays refused when its event is gone. Both are right."""
+        """Of a bet with a key that comes too late the quick check leaves no trace. If the Bet
+        Writer has not come to the kick-off yet, it is the log that refuses it: then it may be
+        answered 202, and stays refused when its event is gone. Both are right."""
         assert problem is not None
         if problem[0] == "event-not-open":
             self.refused_keys.add(bet)
