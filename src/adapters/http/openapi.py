@@ -132,22 +132,23 @@ def _tell_of_tokens(document: dict[str, Any]) -> None:
             if roles is OPEN:
                 continue
             operation["security"] = [{"token": []}]
-            # By text, as FastAPI has them by now: a number would be a second member of that name.
-            operation["responses"] |= {str(s): said for s, said in refusals(401, 403).items()}
+            described = refusals(401, 403)
+            operation["responses"] |= {str(code): described[code] for code in (401, 403)}
             operation["description"] = (
                 f"{operation.get('description', '')}\n\nFor: {', '.join(sorted(roles))}."
             )
 
 
-def refusals(*statuses: int) -> Responses:
-    """The problems that a route may answer: these, and those that every route may."""
+def refusals(*statuses: int, is_open: bool = False) -> Responses:
+    """The problems that a route may answer: these, and those that every route may. One that is
+    open to all is not counted."""
     content = {CONTENT_TYPE: {"schema": {"$ref": _REF.format(model=Problem.__name__)}}}
     described: Responses = {
         status: {"description": _MEANINGS[status], "content": content}
-        for status in sorted({*statuses, 413, 422, 429, 500, 503})
+        for status in sorted({*statuses, 413, 422, 500, 503} | (set() if is_open else {429}))
     }
-    described[429] |= _headers("Retry-After")
-    described[503] |= _headers("Retry-After")
+    for status in described.keys() & {429, 503}:
+        described[status] |= _headers("Retry-After")
     if 401 in described:
         described[401] |= _headers("WWW-Authenticate")
     return described
