@@ -7,8 +7,19 @@ from hashlib import sha256
 import pytest
 import yaml
 
-from tests.compose import dockerfile, network, order, parts, schema, touchline
-from tests.compose.checks import BREAKS, CHECKS, Break, Check
+from tests.compose import (
+    dockerfile,
+    network,
+    observability,
+    order,
+    parts,
+    resources,
+    schema,
+    touchline,
+)
+from tests.compose.beside import BREAKS_BESIDE
+from tests.compose.breaking import Break, Check
+from tests.compose.checks import BREAKS, CHECKS
 from tests.compose.document import Document, load, parse, published, services
 
 DOCKERFILE = dockerfile.DOCKERFILE.read_text()
@@ -48,14 +59,18 @@ def test_the_file_passes(check: Check, document: Document) -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", BREAKS, ids=lambda broken: f"{broken.check.__name__}: {broken.says}"
+    "broken",
+    [*BREAKS, *BREAKS_BESIDE],
+    ids=lambda broken: f"{broken.check.__name__}: {broken.says}",
 )
 def test_a_broken_file_fails(broken: Break, document: Document) -> None:
     problems = list(broken.check(broken.apply(document)))
     assert any(broken.says in problem for problem in problems), problems
 
 
-@pytest.mark.parametrize("module", [network, order, parts, schema, touchline])
+@pytest.mark.parametrize(
+    "module", [network, observability, order, parts, resources, schema, touchline]
+)
 def test_every_check_is_listed(module: object) -> None:
     """A check is what takes a document and yields text; a new one must be in the list."""
     found = {
