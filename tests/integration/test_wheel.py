@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from tests.compose.document import ROOT
-from tests.integration.system import Client, Process
+from tests.integration.system import PATIENCE, Client, Process
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 VENDOR = "adapters/http/pages/static/vendor"
@@ -121,7 +121,7 @@ def up(installed: Path, tmp_path: Path) -> Iterator[tuple[str, str]]:
     try:
         ready = process.line(r"^touchline ready events=(\S+) bets=(\S+)$")
         yield ready[1], ready[2]
-        assert process.stop() == 0
+        assert process.stop(within=PATIENCE) == 0
     finally:
         process.kill()
     assert (tmp_path / ".touchline").is_dir()
