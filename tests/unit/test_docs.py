@@ -133,11 +133,12 @@ def test_matches() -> None:
 
 
 def test_error_codes() -> None:
-    cells = [cell for row in table(README, "code") for cell in row]
+    cells = [cell for row in table(README, "code") for cell in row if cell]
     listed = {code.strip("`"): int(status) for code, status in zip(*[iter(cells)] * 2, strict=True)}
     framework = {code: status for status, code in problems._OF_STATUS.items()}
     rules = {rule.code: status for rule, status in problems.STATUSES.items()}
-    assert listed == framework | rules | {"unavailable": 503, "internal-error": 500}
+    entrance = {"unauthenticated": 401, "forbidden": 403, "rate-limited": 429}
+    assert listed == framework | rules | entrance | {"unavailable": 503, "internal-error": 500}
 
 
 def test_routes(servers: Mapping[str, Mapping[str, Any]]) -> None:
