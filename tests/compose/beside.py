@@ -53,6 +53,21 @@ BREAKS_BESIDE = [
         "bets-api is started with tools",
     ),
     Break(
+        touchline.refused_settings,
+        {"services/demo/environment/TOUCHLINE_AUTH": "yes"},
+        "demo: TOUCHLINE_AUTH",
+    ),
+    Break(
+        touchline.different_tokens,
+        {"services/demo/environment/TOUCHLINE_AUTH_SECRET": "s" * 32},
+        "demo is told other things",
+    ),
+    Break(
+        touchline.different_tokens,
+        {"services/bets-api/environment/TOUCHLINE_AUTH": GONE},
+        "bets-api is told other things",
+    ),
+    Break(
         touchline.refused_listeners,
         {f"services/events-api/environment/{_ALLOWED}": GONE},
         "events-api would not start",

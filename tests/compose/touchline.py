@@ -89,19 +89,29 @@ def unknown_settings(document: Document) -> Iterator[str]:
 
 
 def refused_settings(document: Document) -> Iterator[str]:
-    """All values together are taken as the process would take them; the bus is Kafka. Who only
-    asks over HTTP is given none."""
+    """All values together are taken as the process would take them. The bus is Kafka; the demo only
+    asks over HTTP."""
     for name, service in _ours(document):
-        if command(service)[:1] == ["demo"] and not environment(service):
-            continue
         try:
             with mock.patch.dict(os.environ, environment(service), clear=True):
                 settings = load_settings()
         except WrongSettings as wrong:
             yield f"{name}: {wrong}"
         else:
-            if settings.bus != "kafka" or not settings.database_url:
-                yield f"{name} does not run on Kafka and a database of its own"
+            inside = command(service)[:1] != ["demo"]
+            if (settings.bus == "kafka" and bool(settings.database_url)) is not inside:
+                yield f"{name} does not run on Kafka and a database of its own, or should not"
+
+
+def different_tokens(document: Document) -> Iterator[str]:
+    """Who asks for tokens, and who signs them, are told the same."""
+    told = {
+        name: {k: v for k, v in environment(service).items() if k.startswith(f"{PREFIX}AUTH")}
+        for name, service in _ours(document)
+    }
+    for name in ("bets-api", "demo"):
+        if told.get(name) != told.get("events-api"):
+            yield f"{name} is told other things about tokens than events-api"
 
 
 def refused_listeners(document: Document) -> Iterator[str]:
