@@ -24,6 +24,7 @@ from docs import diagrams
 from entrypoints.main import app
 from entrypoints.matches import MATCHES
 from entrypoints.settings import PREFIX, Settings
+from tests.compose.touchline import PROFILES
 from tests.pages import CODE, LINK, anchors, blocks, functions_in, prose, table, typed
 
 ROOT = Path(__file__).parents[2]
@@ -127,6 +128,10 @@ def test_commands(touchline: Mapping[str, TyperCommand]) -> None:
     assert listed == expected
 
 
+def test_profiles() -> None:
+    assert [CODE.findall(name)[0] for name, _ in table(README, "profile")] == list(PROFILES)
+
+
 def test_matches() -> None:
     (sentence,) = re.findall(r"^The matches are (.+?)\.$", README, re.MULTILINE | re.DOTALL)
     assert CODE.findall(sentence) == list(MATCHES)
@@ -202,6 +207,15 @@ def test_every_dependency_has_its_reason() -> None:
         assert sorted(listed) == sorted(re.split(r"[^\w-]", each)[0] for each in requirements)
 
 
+def test_what_builds_is_locked() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    required = pyproject["build-system"]["requires"]
+    assert pyproject["dependency-groups"]["build"] == required
+    locked = (ROOT / "requirements-build.lock").read_text()
+    names = [re.split(r"[^\w-]", each)[0] for each in required]
+    assert re.findall(r"^([\w-]+)==", locked, re.MULTILINE) == names
+
+
 def test_decisions_are_listed_and_have_one_form() -> None:
     index = (ROOT / "docs" / "decisions" / "README.md").read_text()
     assert {target for _, target in LINK.findall(index)} == {page.name for page in DECISIONS}
@@ -261,7 +275,11 @@ def test_shell_commands_exist(
                 case "source":
                     assert arguments == [".venv/bin/activate"]
                 case "docker":
-                    assert arguments == ["compose", "up"]
+                    match arguments:
+                        case ["compose", "--profile", profile, "up"]:
+                            assert profile in PROFILES
+                        case _:
+                            assert arguments == ["compose", "up"]
                 case other:
                     pytest.fail(f"{other} is not known here")
 
