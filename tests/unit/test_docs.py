@@ -5,32 +5,35 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import typer
-from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from adapters.http import problems
-from adapters.http.bets_api import create_bets_api
-from adapters.http.events_api import create_events_api
-from adapters.http.feed import Feed
 from adapters.http.schemas import BetHistory, ShownBet, ShownEvent
 from adapters.postgres import schema
 from docs import diagrams
+from docs.contracts import openapi
 from entrypoints.main import app
 from entrypoints.matches import MATCHES
 from entrypoints.settings import PREFIX, Settings
 from tests.compose.touchline import PROFILES
+from tests.kafka.jars import jars_directory
 from tests.pages import CODE, LINK, anchors, blocks, functions_in, prose, table, typed
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[!R]*.md"))
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "examples").rglob("*.md")),
+]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -56,13 +59,7 @@ def touchline() -> dict[str, TyperCommand]:
 @pytest.fixture(scope="module")
 def servers() -> dict[str, Mapping[str, Any]]:
     """What the OpenAPI documents say, by each server's name."""
-    created = {"events": create_events_api, "bets": create_bets_api}
-    return {
-        name: create(
-            cast("Any", None), Feed(cast("Any", None)), health=dict, registry=CollectorRegistry()
-        ).openapi()["paths"]
-        for name, create in created.items()
-    }
+    return {name: document["paths"] for name, document in openapi.documents().items()}
 
 
 # Links and names
@@ -272,14 +269,12 @@ def test_shell_commands_exist(
                 case "export":
                     name, _, _ = arguments[0].partition("=")
                     assert name.removeprefix(PREFIX).lower() in Settings.model_fields
+                case "java":
+                    assert_runs(arguments)
                 case "source":
                     assert arguments == [".venv/bin/activate"]
                 case "docker":
-                    match arguments:
-                        case ["compose", "--profile", profile, "up"]:
-                            assert profile in PROFILES
-                        case _:
-                            assert arguments == ["compose", "up"]
+                    assert_composed(arguments)
                 case other:
                     pytest.fail(f"{other} is not known here")
 
@@ -306,6 +301,21 @@ def assert_taken(touchline: Mapping[str, TyperCommand], arguments: list[str]) ->
                 pytest.fail(f"{arguments}: {error.format_message()}")
             return
     pytest.fail(f"there is no command {arguments}")
+
+
+def assert_runs(arguments: list[str]) -> None:
+    """The program is there, and the jars are those that the tests get."""
+    option, jars, program, *_ = arguments
+    assert (option, jars) == ("-cp", f"{jars_directory().relative_to(ROOT)}/*")
+    assert (ROOT / program).is_file()
+
+
+def assert_composed(arguments: list[str]) -> None:
+    match arguments:
+        case ["compose", "--profile", profile, "up"]:
+            assert profile in PROFILES
+        case _:
+            assert arguments == ["compose", "up"]
 
 
 def assert_served(servers: Mapping[str, Mapping[str, Any]], arguments: Sequence[str]) -> None:

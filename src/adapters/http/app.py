@@ -180,7 +180,7 @@ def _nothing() -> None:
 def _health_routes(health: Health, registry: CollectorRegistry) -> APIRouter:
     router = APIRouter(tags=["health"], route_class=StrictRoute)
 
-    @router.get("/livez", operation_id="livez", responses=refusals())
+    @router.get("/livez", operation_id="livez", responses=refusals(is_open=True))
     def livez() -> dict[str, str]:
         """The process is there."""
         return {"status": "ok"}
@@ -189,7 +189,7 @@ def _health_routes(health: Health, registry: CollectorRegistry) -> APIRouter:
         "/readyz",
         operation_id="readyz",
         response_model=dict[str, str],
-        responses=refusals()
+        responses=refusals(is_open=True)
         | {503: {"description": "Not ready, and why.", "model": dict[str, str]}},
     )
     def readyz() -> Response:
@@ -203,7 +203,7 @@ def _health_routes(health: Health, registry: CollectorRegistry) -> APIRouter:
         "/metrics",
         operation_id="metrics",
         response_class=PlainTextResponse,
-        responses=refusals(),
+        responses=refusals(is_open=True),
     )
     def metrics() -> Response:
         """Prometheus text."""

@@ -1,6 +1,6 @@
 """What OpenAPI says of a server that FastAPI doesn't find by itself: problems and headers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -107,7 +107,19 @@ class DescribedApi(FastAPI):
         if Problem.__name__ not in schemas:
             problem = Problem.model_json_schema(ref_template=_REF)
             schemas |= problem.pop("$defs") | {Problem.__name__: problem}
+        for content in _contents(document):
+            # FastAPI says it in OpenAPI 3.2; before that, `schema` is that of each event.
+            if "itemSchema" in content:
+                content["schema"] = content.pop("itemSchema")
         return document
+
+
+def _contents(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What is said of each media type that is answered."""
+    for item in document["paths"].values():
+        for operation in item.values():
+            for response in operation["responses"].values():
+                yield from response.get("content", {}).values()
 
 
 def _tell_of_tokens(document: dict[str, Any]) -> None:
@@ -120,21 +132,23 @@ def _tell_of_tokens(document: dict[str, Any]) -> None:
             if roles is OPEN:
                 continue
             operation["security"] = [{"token": []}]
-            operation["responses"] |= refusals(401, 403)
+            described = refusals(401, 403)
+            operation["responses"] |= {str(code): described[code] for code in (401, 403)}
             operation["description"] = (
                 f"{operation.get('description', '')}\n\nFor: {', '.join(sorted(roles))}."
             )
 
 
-def refusals(*statuses: int) -> Responses:
-    """The problems that a route may answer: these, and those that every route may."""
+def refusals(*statuses: int, is_open: bool = False) -> Responses:
+    """The problems that a route may answer: these, and those that every route may. One that is
+    open to all is not counted."""
     content = {CONTENT_TYPE: {"schema": {"$ref": _REF.format(model=Problem.__name__)}}}
     described: Responses = {
         status: {"description": _MEANINGS[status], "content": content}
-        for status in sorted({*statuses, 413, 422, 429, 500, 503})
+        for status in sorted({*statuses, 413, 422, 500, 503} | (set() if is_open else {429}))
     }
-    described[429] |= _headers("Retry-After")
-    described[503] |= _headers("Retry-After")
+    for status in described.keys() & {429, 503}:
+        described[status] |= _headers("Retry-After")
     if 401 in described:
         described[401] |= _headers("WWW-Authenticate")
     return described

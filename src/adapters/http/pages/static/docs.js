@@ -2,5 +2,8 @@
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => SwaggerUIBundle({
-  url: "/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null,
+  url: document.getElementById("docs").dataset.document,
+  dom_id: "#docs",
+  deepLinking: true,
+  validatorUrl: null,
 }));
