@@ -89,9 +89,6 @@ class Deployment:
     def start(self) -> None:
         """Start each service as soon as what it waits for is there, like Compose."""
         for name in self._order:
-            for target, condition in conditions(self._services[name]).items():
-                if condition == HEALTHY:
-                    eventually(partial(self.is_healthy, target))
             self._start(name)
 
     def is_healthy(self, name: str) -> bool:
@@ -105,6 +102,7 @@ class Deployment:
 
     def run(self, name: str, *more: str) -> str:
         """Run a one-shot to its end, which must be a good one; return what it wrote."""
+        self._wait_for_those_before(name)
         done = subprocess.run(
             [TOUCHLINE, *self._command(name), *more],
             env=_path() | self.variables(name),
@@ -136,13 +134,20 @@ class Deployment:
         return {key: self._here(value) for key, value in environment(self._services[name]).items()}
 
     def _start(self, name: str) -> None:
+        if name in self._one_shots:
+            self.run(name)
+            return
+        self._wait_for_those_before(name)
         if name == "kafka":
             self.broker.start()
-        elif name in self._one_shots:
-            self.run(name)
         elif name in LASTING:
             log = self.home(name) / "service.log"
             self.running[name] = Process(self._command(name), self.variables(name), log)
+
+    def _wait_for_those_before(self, name: str) -> None:
+        for target, condition in conditions(self._services[name]).items():
+            if condition == HEALTHY:
+                eventually(partial(self.is_healthy, target))
 
     def _command(self, name: str) -> list[str]:
         given = command(self._services[name])
