@@ -12,17 +12,17 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
   --no-emit-find-links --custom-compile-command 'make lock' --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long contracts screenshots simulate bench check format lock clean
+.PHONY: help run test test-long contracts screenshots simulate bench check format wheel lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-$(RUN_STAMP): pyproject.toml requirements.lock
+$(RUN_STAMP): pyproject.toml requirements.lock requirements-build.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Touchline needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(INSTALL) -r requirements.lock
-	$(INSTALL) -e .
+	$(INSTALL) -r requirements.lock -r requirements-build.lock
+	$(INSTALL) --no-build-isolation -e .
 	@touch $@
 
 $(DEV_STAMP): $(RUN_STAMP) requirements-dev.lock
@@ -41,6 +41,7 @@ check: $(DEV_STAMP)  ## what one runs before each commit: format, lint, types, i
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m pytest -q -n 2 tests/unit --cov --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 format: $(DEV_STAMP)  ## write the code as the formatter wants it
@@ -67,6 +68,10 @@ screenshots: $(DEV_STAMP)  ## take the pictures of the pages in docs/pages again
 	$(BIN)/python -m tests.setup
 	$(BIN)/python -m docs.screenshots
 
+wheel: $(RUN_STAMP)  ## Touchline as one file, into dist
+	rm -rf build
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+
 SEEDS ?= 10000
 FIRST ?= 0
 
@@ -75,6 +80,7 @@ simulate: $(DEV_STAMP)  ## the whole system under simulated faults: SEEDS=10000 
 
 lock: $(DEV_STAMP)  ## newest versions within the ranges into the lock files
 	$(BIN)/python -m pip install --quiet uv
+	$(COMPILE) --group build -o requirements-build.lock
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) --extra dev pyproject.toml -o requirements-dev.lock
 	$(COMPILE) --extra dev --extra bench pyproject.toml -o requirements-bench.lock

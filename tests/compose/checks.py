@@ -1,43 +1,8 @@
 """All checks of docker-compose.yml, and for each the ways to break the file that it must catch."""
 
-from collections.abc import Callable, Iterator
-from copy import deepcopy
-from typing import Any, NamedTuple
-
 from tests.compose import network, order, parts, schema, touchline
-from tests.compose.document import Document
-
-Check = Callable[[Document], Iterator[str]]
-
-GONE = object()
-"""As a new value: the key is removed."""
-
-
-class Break(NamedTuple):
-    """Values put into the document, by their paths, and what the check then says."""
-
-    check: Check
-    values: dict[str, Any]
-    says: str
-
-    def apply(self, document: Document) -> Document:
-        """A broken copy."""
-        broken = deepcopy(document)
-        for path, value in self.values.items():
-            *parents, last = path.split("/")
-            place: Any = broken
-            for parent in parents:
-                place = place[parent]
-            if value is GONE:
-                del place[last]
-            else:
-                place[last] = value
-        return broken
-
-
-def _waits(**conditions: str) -> dict[str, dict[str, str]]:
-    return {name: {"condition": condition} for name, condition in conditions.items()}
-
+from tests.compose.beside import BREAKS_BESIDE
+from tests.compose.breaking import GONE, Break, waits
 
 _URL = "services/events-api/environment/TOUCHLINE_DATABASE_URL"
 _KAFKA = "services/kafka/environment"
@@ -45,7 +10,7 @@ _PROBE = "services/bet-writer/healthcheck/test"
 
 BREAKS = [
     Break(schema.schema_violations, {"services/kafka/helthcheck": {}}, "helthcheck"),
-    Break(schema.schema_violations, {"services/kafka/depends_on": _waits(x="well")}, "depends_on"),
+    Break(schema.schema_violations, {"services/kafka/depends_on": waits(x="well")}, "depends_on"),
     Break(schema.schema_violations, {"services/kafka/environment": 1}, "environment"),
     Break(schema.schema_violations, {"volume": {}}, "volume"),
     Break(schema.wrong_durations, {"services/kafka/stop_grace_period": "1 minute"}, "1 minute"),
@@ -54,11 +19,11 @@ BREAKS = [
     Break(schema.interpolations, {"services/migrate/command": ["migrate", "$HOME"]}, "command[1]"),
     Break(
         order.unknown_targets,
-        {"services/topics/depends_on": _waits(redis=order.HEALTHY)},
+        {"services/topics/depends_on": waits(redis=order.HEALTHY)},
         "topics waits for redis",
     ),
-    Break(order.cycles, {"services/kafka/depends_on": _waits(topics=order.HEALTHY)}, "topics"),
-    Break(order.cycles, {"services/kafka/depends_on": _waits(kafka=order.HEALTHY)}, "kafka"),
+    Break(order.cycles, {"services/kafka/depends_on": waits(topics=order.HEALTHY)}, "topics"),
+    Break(order.cycles, {"services/kafka/depends_on": waits(kafka=order.HEALTHY)}, "kafka"),
     Break(order.targets_without_healthcheck, {"services/postgres/healthcheck": GONE}, "postgres"),
     Break(
         order.targets_without_healthcheck,
@@ -275,4 +240,4 @@ BREAKS = [
     Break(touchline.privileges, {"services/bets-api/init": GONE}, "no init"),
 ]
 
-CHECKS = list(dict.fromkeys(each.check for each in BREAKS))
+CHECKS = list(dict.fromkeys(each.check for each in [*BREAKS, *BREAKS_BESIDE]))

@@ -19,9 +19,10 @@ from tests.compose.document import (
     conditions,
     environment,
     healthcheck,
+    profiles,
     services,
 )
-from tests.compose.network import listeners
+from tests.compose.network import listeners, served
 from tests.compose.order import HEALTHY, one_shots, start_order
 from tests.compose.touchline import LASTING
 from tests.integration.system import Process, eventually
@@ -38,6 +39,7 @@ class ImageBroker(KafkaBroker):
         """The variables as the container would have them, addresses and folders mapped."""
         super().__init__(directory)
         self._variables = variables
+        self._jvm_options = (*variables["KAFKA_HEAP_OPTS"].split(), *self._jvm_options)
         self._data = Path(variables["KAFKA_LOG_DIRS"])
         self._port = listeners(variables["KAFKA_ADVERTISED_LISTENERS"])["INTERNAL"].port
         self._advertised_port = self._port
@@ -56,18 +58,19 @@ class ImageBroker(KafkaBroker):
 
 
 class Deployment:
-    """All services of a document, each a process on this machine."""
+    """All services of Touchline's and what they need, each a process on this machine. What ends by
+    itself in a profile of its own is run when it is asked for, as by `docker compose run`."""
 
     def __init__(self, document: Document, folder: Path, database_url: str) -> None:
         """PostgreSQL is there already: with the file's user, password and database at this URL."""
         self._services = services(document)
-        self._order = start_order(document)
+        started = {name for name, each in self._services.items() if not profiles(each)} | LASTING
+        self._order = [name for name in start_order(document) if name in started]
         self._one_shots = one_shots(document)
         self._folder = folder
         self.inside, self.outside, controller, *free = free_ports(3 + len(LASTING))
-        self.ports = dict(
-            zip(("8001", "8002", "9101", "9102", "9103"), map(str, free), strict=True)
-        )
+        inside = sorted(str(port) for name in LASTING for port in served(document, name))
+        self.ports = dict(zip(inside, map(str, free), strict=True))
         self._socket = str(make_url(database_url).query["host"])
         self._replacements = {
             "@postgres:5432/touchline": f"@/touchline?host={self._socket}",
@@ -77,6 +80,8 @@ class Deployment:
             "://:9092": f"://127.0.0.1:{self.inside}",
             "://:9094": f"://127.0.0.1:{self.outside}",
             "/var/lib/kafka/data": str(folder / "kafka" / "data"),
+            "events-api:8001": f"127.0.0.1:{self.ports['8001']}",
+            "bets-api:8002": f"127.0.0.1:{self.ports['8002']}",
         }
         self.broker = ImageBroker(folder / "kafka", self.variables("kafka"))
         self.running: dict[str, Process] = {}
@@ -84,9 +89,6 @@ class Deployment:
     def start(self) -> None:
         """Start each service as soon as what it waits for is there, like Compose."""
         for name in self._order:
-            for target, condition in conditions(self._services[name]).items():
-                if condition == HEALTHY:
-                    eventually(partial(self.is_healthy, target))
             self._start(name)
 
     def is_healthy(self, name: str) -> bool:
@@ -98,10 +100,11 @@ class Deployment:
         )
         return asked.returncode == 0
 
-    def run(self, name: str) -> str:
+    def run(self, name: str, *more: str) -> str:
         """Run a one-shot to its end, which must be a good one; return what it wrote."""
+        self._wait_for_those_before(name)
         done = subprocess.run(
-            [TOUCHLINE, *command(self._services[name])],
+            [TOUCHLINE, *self._command(name), *more],
             env=_path() | self.variables(name),
             cwd=self.home(name),
             capture_output=True,
@@ -131,14 +134,24 @@ class Deployment:
         return {key: self._here(value) for key, value in environment(self._services[name]).items()}
 
     def _start(self, name: str) -> None:
+        if name in self._one_shots:
+            self.run(name)
+            return
+        self._wait_for_those_before(name)
         if name == "kafka":
             self.broker.start()
-        elif name in self._one_shots:
-            self.run(name)
         elif name in LASTING:
-            arguments = [self.ports.get(each, each) for each in command(self._services[name])]
             log = self.home(name) / "service.log"
-            self.running[name] = Process(arguments, self.variables(name), log)
+            self.running[name] = Process(self._command(name), self.variables(name), log)
+
+    def _wait_for_those_before(self, name: str) -> None:
+        for target, condition in conditions(self._services[name]).items():
+            if condition == HEALTHY:
+                eventually(partial(self.is_healthy, target))
+
+    def _command(self, name: str) -> list[str]:
+        given = command(self._services[name])
+        return [self._here(self.ports.get(each, each)) for each in given]
 
     def _healthcheck(self, name: str) -> list[str]:
         executables = {"python": sys.executable, "pg_isready": str(_pg_isready())}

@@ -2,9 +2,12 @@
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import NamedTuple
 
 from packaging.specifiers import SpecifierSet
@@ -15,11 +18,16 @@ DOCKERFILE = ROOT / "Dockerfile"
 DOCKERIGNORE = ROOT / ".dockerignore"
 PYPROJECT = ROOT / "pyproject.toml"
 
+HADOLINT = Path(sys.executable).with_name("hadolint")
+
 PRIVATE = (".env", ".git", ".venv", ".touchline", ".cache", "tests", "docs")
 """What no image may hold, nor any builder be sent."""
 
 _PINNED = re.compile(r"python:(\d+\.\d+\.\d+)-slim-[a-z]+")
-_BUILD_TOOLS = re.compile(r"\b(apt-get|apk|gcc|g\+\+|make|build-essential)\b")
+_BUILD_TOOLS = re.compile(
+    r"\b(apt-get|apk|gcc|g\+\+|make|build-essential|pip\S* .*install|pip wheel)\b"
+)
+_INSTALLERS = {"pip", "setuptools", "wheel"}
 
 
 class Instruction(NamedTuple):
@@ -29,8 +37,8 @@ class Instruction(NamedTuple):
 
 def stages(dockerfile: str) -> list[list[Instruction]]:
     """The instructions of each stage, each beginning with its FROM."""
-    joined = re.sub(r"\\\n\s*", "", dockerfile)
-    lines = [line for line in joined.splitlines() if line.strip() and not line.startswith("#")]
+    told = "\n".join(each for each in dockerfile.splitlines() if not each.startswith("#"))
+    lines = [line for line in re.sub(r"\\\n\s*", "", told).splitlines() if line.strip()]
     found: list[list[Instruction]] = []
     for line in lines:
         keyword, _, arguments = line.partition(" ")
@@ -97,24 +105,65 @@ def wrong_entry_points(dockerfile: str) -> Iterator[str]:
 
 
 def build_tools(dockerfile: str) -> Iterator[str]:
-    for keyword, arguments in stages(dockerfile)[-1]:
-        if keyword == "RUN" and _BUILD_TOOLS.search(arguments):
-            yield f"the last stage installs or uses build tools: {arguments}"
+    """The image that runs can build and install nothing, not even what the base brings along."""
+    removed: set[str] = set()
+    for command in _commands(stages(dockerfile)[-1]):
+        if command.startswith("pip uninstall"):
+            removed.update(command.split()[2:])
+        elif _BUILD_TOOLS.search(command):
+            yield f"the last stage installs or uses build tools: {command}"
+    for name in sorted(_INSTALLERS - removed):
+        yield f"the last stage leaves {name} in the image"
 
 
 def loose_installs(dockerfile: str) -> Iterator[str]:
-    """All dependencies come from the lock file by their hashes, as wheels; then ours, alone."""
-    runs = [each.arguments for each in stages(dockerfile)[-1] if each.keyword == "RUN"]
-    installs = [arguments for arguments in runs if "pip install" in arguments]
-    locked = [each for each in installs if "requirements.lock" in each]
-    for each in locked:
-        if "--require-hashes" not in each or "--only-binary :all:" not in each:
-            yield f"installs without hashes, or compiles: {each}"
-    for each in installs:
-        if each not in locked and not {"--no-deps", "--no-index"} <= set(each.split()):
-            yield f"installs what no lock names: {each}"
-    if not locked:
-        yield "does not install requirements.lock"
+    """All that comes from elsewhere comes from a lock file by its hashes, as wheels; ours comes
+    alone, and is built with what is there already."""
+    commands = [command for stage in stages(dockerfile) for command in _commands(stage)]
+    for command in commands:
+        words = set(command.split())
+        if words & {"-r", "--requirement"}:
+            if not {"--require-hashes", "--only-binary"} <= words:
+                yield f"installs without hashes, or compiles: {command}"
+        elif re.match(r"pip .*\binstall\b", command) and not {"--no-deps", "--no-index"} <= words:
+            yield f"installs what no lock names: {command}"
+        elif "pip wheel" in command and not {"--no-index", "--no-build-isolation"} <= words:
+            yield f"builds with what no lock names: {command}"
+    for lock in ("requirements.lock", "requirements-build.lock"):
+        if not any(lock in command.split() for command in commands):
+            yield f"does not install {lock}"
+
+
+def wrong_labels(dockerfile: str) -> Iterator[str]:
+    """The image says what it is, in the project's words."""
+    project = tomllib.loads(PYPROJECT.read_text())["project"]
+    label = _last(stages(dockerfile)[-1], "LABEL") or ""
+    given = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', label))
+    for name in ("version", "description"):
+        if given.get(name) != project[name]:
+            yield f"the label {name} is {given.get(name)!r}, not {project[name]!r}"
+
+
+def wrong_surroundings(dockerfile: str) -> Iterator[str]:
+    """What a process finds: the signal that it ends on, and a file system it needn't write."""
+    last = stages(dockerfile)[-1]
+    if _last(last, "STOPSIGNAL") != "SIGTERM":
+        yield "is not told to end by SIGTERM"
+    variables = (_last(last, "ENV") or "").split()
+    for wanted in ("PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1"):
+        if wanted not in variables:
+            yield f"runs without {wanted}"
+    if _last(last, "HEALTHCHECK"):
+        yield "has one healthcheck for commands with different ports"
+
+
+def hadolint_violations(dockerfile: str) -> Iterator[str]:
+    """What hadolint finds, as it is run by `make check`: every rule, with none switched off."""
+    command = [str(HADOLINT), "--no-color", "--disable-ignore-pragma", "-"]
+    done = subprocess.run(command, input=dockerfile, capture_output=True, text=True, check=False)
+    yield from done.stdout.splitlines()
+    if done.stderr:
+        yield done.stderr
 
 
 def missing_sources(dockerfile: str, dockerignore: str) -> Iterator[str]:
@@ -138,6 +187,12 @@ def files_left_out(pyproject: str) -> Iterator[str]:
             continue
         if not any(fnmatch(path.name, pattern) for pattern in patterns):
             yield f"src/{name} is left out of the wheel"
+
+
+def _commands(stage: list[Instruction]) -> list[str]:
+    """What its RUN instructions run, one command each."""
+    runs = [each.arguments for each in stage if each.keyword == "RUN"]
+    return [command.strip() for run in runs for command in run.split("&&")]
 
 
 def _last(stage: list[Instruction], keyword: str) -> str | None:

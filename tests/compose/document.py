@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ COMPOSE_FILE = ROOT / "docker-compose.yml"
 Document = dict[str, Any]
 Service = dict[str, Any]
 
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Z][A-Z0-9_]*):-(?P<default>[^${}]*)\}")
 _PORT = re.compile(r"(?:(?P<address>[0-9.]+):)?(?P<outside>[0-9]+):(?P<inside>[0-9]+)")
 
 
@@ -27,14 +28,24 @@ class PublishedPort:
     inside: int
 
 
-def parse(text: str) -> Document:
-    """The document, its anchors and merges copied out; a key given twice is an error."""
-    document: Document = json.loads(json.dumps(yaml.load(text, Loader=_Loader)))
+def parse(text: str, variables: Mapping[str, str] | None = None) -> Document:
+    """The document, its anchors and merges copied out, each `${NAME:-default}` filled in as Compose
+    does: an empty variable is one that isn't there. A key given twice is an error."""
+    copied = json.loads(json.dumps(yaml.load(text, Loader=_Loader)))
+    document: Document = _filled(copied, variables or {})
     return document
 
 
-def load() -> Document:
-    return parse(COMPOSE_FILE.read_text())
+def load(variables: Mapping[str, str] | None = None) -> Document:
+    return parse(COMPOSE_FILE.read_text(), variables)
+
+
+def substituted(text: str) -> dict[str, set[str]]:
+    """Each variable that is filled in, and the defaults that stand for it."""
+    found: dict[str, set[str]] = {}
+    for match in _VARIABLE.finditer(text):
+        found.setdefault(match["name"], set()).add(match["default"])
+    return found
 
 
 def services(document: Document) -> dict[str, Service]:
@@ -73,7 +84,19 @@ def published(service: Service) -> list[PublishedPort]:
 
 def mounts(service: Service) -> dict[str, str]:
     """Where each volume is mounted: a path inside the container by the volume's name."""
-    return dict(text.split(":", 1) for text in service.get("volumes", []))
+    volumes = [text for text in service.get("volumes", []) if not text.startswith(".")]
+    return dict(text.split(":", 1) for text in volumes)
+
+
+def folders(service: Service) -> dict[str, str]:
+    """Where each folder of this repository is mounted, with the mode that follows the path."""
+    named = [text for text in service.get("volumes", []) if text.startswith("./")]
+    return dict(text.removeprefix("./").split(":", 1) for text in named)
+
+
+def profiles(service: Service) -> set[str]:
+    """Those with which alone it is started; none of them: always."""
+    return set(service.get("profiles", []))
 
 
 def is_touchline(document: Document, service: Service) -> bool:
@@ -91,6 +114,16 @@ def _published_port(text: str) -> PublishedPort:
         outside=int(match["outside"]),
         inside=int(match["inside"]),
     )
+
+
+def _filled(value: Any, variables: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return _VARIABLE.sub(lambda match: variables.get(match["name"]) or match["default"], value)
+    if isinstance(value, dict):
+        return {key: _filled(each, variables) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_filled(each, variables) for each in value]
+    return value
 
 
 class _Loader(yaml.SafeLoader):

@@ -16,7 +16,10 @@ from tests.compose.document import (
 
 LOOPBACK = "127.0.0.1"
 ALL_ADDRESSES = {"", "0.0.0.0"}
+BOOTSTRAP_SERVERS = {"TOUCHLINE_KAFKA_BOOTSTRAP_SERVERS", "KAFKA_CLUSTERS_0_BOOTSTRAPSERVERS"}
+"""How clients are told where Kafka is: ours, and Kafka UI."""
 
+_ADDRESS = re.compile(r"(?<![\w.-])(?P<host>[a-z][a-z0-9-]*):(?P<port>\d+)\b")
 _LISTENER = re.compile(r"(?P<name>[A-Z_]+)://(?P<host>[^:/]*):(?P<port>\d+)")
 
 
@@ -49,6 +52,32 @@ def bound(document: Document) -> dict[str, Address]:
 def advertised(document: Document) -> dict[str, Address]:
     """Where Kafka tells clients to come back to."""
     return listeners(environment(kafka(document)[1]).get("KAFKA_ADVERTISED_LISTENERS", ""))
+
+
+def addresses(document: Document, name: str) -> set[Address]:
+    """Where it is told to find services: what stands in its variables and its command."""
+    given = services(document)[name]
+    text = " ".join([*environment(given).values(), *command(given)])
+    found = {Address(each["host"], int(each["port"])) for each in _ADDRESS.finditer(text)}
+    return {address for address in found if address.host in services(document)}
+
+
+def served(document: Document, name: str) -> set[int]:
+    """The ports on which it answers other containers, as far as the file tells."""
+    service = services(document)[name]
+    options = (option(command(service), each) for each in ("--port", "--health-port"))
+    inside = {port.inside for port in published(service)}
+    if name == kafka(document)[0]:
+        inside = {each.port for each in advertised(document).values() if each.host == name}
+    return inside | {int(each) for each in options if each is not None}
+
+
+def wrong_addresses(document: Document) -> Iterator[str]:
+    """Whoever is told to find a service somewhere finds it there."""
+    for name in services(document):
+        for host, port in sorted(addresses(document, name)):
+            if port not in served(document, host):
+                yield f"{name} is told to find {host} at {port}, where it does not answer"
 
 
 def open_ports(document: Document) -> Iterator[str]:
@@ -118,9 +147,10 @@ def wrong_bootstrap_servers(document: Document) -> Iterator[str]:
     known = {f"{each.host}:{each.port}" for each in advertised(document).values()}
     inside = {address for address in known if address.startswith(f"{broker}:")}
     for name, service in services(document).items():
-        given = environment(service).get("TOUCHLINE_KAFKA_BOOTSTRAP_SERVERS")
-        if given is not None and given not in inside:
-            yield f"{name} is told to find Kafka at {given}; it is at {', '.join(sorted(inside))}"
+        for variable in BOOTSTRAP_SERVERS & environment(service).keys():
+            given = environment(service)[variable]
+            if given not in inside:
+                yield f"{name} is told to find Kafka at {given}; it is at {', '.join(inside)}"
 
 
 def wrong_quorum(document: Document) -> Iterator[str]:

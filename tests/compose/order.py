@@ -1,31 +1,35 @@
 """Checks of who waits for whom. Each takes the parsed document and yields what is wrong with it."""
 
-import re
 from collections.abc import Iterator
 
 from tests.compose.document import (
     Document,
     command,
     conditions,
-    environment,
     is_touchline,
+    profiles,
     services,
 )
+from tests.compose.network import addresses
 
 HEALTHY = "service_healthy"
 COMPLETED = "service_completed_successfully"
 
-ONE_SHOTS = {"migrate", "topics"}
+SET_UP = {"migrate", "topics"}
 """Touchline's commands that end by themselves, and that all others need done."""
+
+ONE_SHOTS = SET_UP | {"demo"}
+"""All that end by themselves."""
+
+
+def set_up(document: Document) -> set[str]:
+    """The services that run to their end before others start."""
+    return _that_run(document, SET_UP)
 
 
 def one_shots(document: Document) -> set[str]:
     """The services that run to their end."""
-    return {
-        name
-        for name, service in services(document).items()
-        if is_touchline(document, service) and ONE_SHOTS.intersection(command(service)[:1])
-    }
+    return _that_run(document, ONE_SHOTS)
 
 
 def start_order(document: Document) -> list[str]:
@@ -64,7 +68,7 @@ def unawaited_one_shots(document: Document) -> Iterator[str]:
     """Each lasting service of ours waits until each one-shot has ended well."""
     for name, service in services(document).items():
         if is_touchline(document, service) and name not in one_shots(document):
-            for one_shot in sorted(one_shots(document)):
+            for one_shot in sorted(set_up(document)):
                 if conditions(service).get(one_shot) != COMPLETED:
                     yield f"{name} does not wait until {one_shot} has completed"
 
@@ -92,11 +96,27 @@ def wrong_restarts(document: Document) -> Iterator[str]:
             yield f"{name} has restart {service.get('restart')!r}, not {wanted!r}"
 
 
+def waits_across_profiles(document: Document) -> Iterator[str]:
+    """Whom it waits for is started whenever it is itself; Compose refuses the file otherwise."""
+    known = services(document)
+    for name, service in known.items():
+        for target in sorted(conditions(service).keys() & known):
+            given, needed = profiles(service), profiles(known[target])
+            if needed and not (given and given <= needed):
+                yield f"{name} waits for {target}, which starts with {', '.join(needed)} only"
+
+
+def _that_run(document: Document, commands: set[str]) -> set[str]:
+    return {
+        name
+        for name, service in services(document).items()
+        if is_touchline(document, service) and commands.intersection(command(service)[:1])
+    }
+
+
 def _hosts(document: Document, name: str) -> set[str]:
-    """The other services whose addresses stand in its variables."""
-    values = " ".join(environment(services(document)[name]).values())
-    others = services(document).keys() - {name}
-    return {other for other in others if re.search(rf"(?<![\w.-]){other}:\d", values)}
+    """The other services whose addresses it is given."""
+    return {host for host, _ in addresses(document, name)} - {name}
 
 
 def _healthy_before(document: Document, name: str) -> set[str]:

@@ -19,7 +19,7 @@ DURABLE_BROKER = {
 }
 """What a single broker needs to keep all it acknowledged, and to serve a group at once."""
 
-_PINNED = re.compile(r"[a-z0-9./-]+:\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?")
+_PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?")
 _CLUSTER_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 

@@ -31,10 +31,11 @@ def wrong_durations(document: Document) -> Iterator[str]:
 
 
 def interpolations(document: Document) -> Iterator[str]:
-    """Nothing depends on the shell that runs Compose: a `$` is not used, not even by mistake."""
+    """What may be left out has a default: Compose fills in nothing but `${NAME:-default}`, of
+    which none is left in a document that has been read."""
     for path, text in _texts(document, "$"):
         if "$" in text:
-            yield f"{path} holds a $, which Compose would replace: {text!r}"
+            yield f"{path} holds a $ that is no ${{NAME:-default}}: {text!r}"
 
 
 def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:

@@ -19,12 +19,20 @@ from tests.compose.document import (
     healthcheck,
     is_touchline,
     option,
+    profiles,
     services,
 )
 from tests.compose.order import one_shots
 
-LASTING = {"events-api", "bets-api", "event-writer", "bet-scorer", "bet-writer"}
+LASTING = {"events-api", "bets-api", "event-writer", "bet-scorer", "bet-writer", "verify"}
 """Touchline's commands that run until stopped, one service each."""
+
+PROFILES = {
+    "demo": {"demo"},
+    "observability": {"verify", "prometheus", "grafana"},
+    "tools": {"kafka-ui"},
+}
+"""What is started only when it is asked for; everything else always."""
 
 DRAIN_SECONDS = 10
 """How long a stopping process may take: contract, and tests of each process."""
@@ -34,7 +42,10 @@ EXECUTABLES = {
         "/opt/kafka/bin/kafka-broker-api-versions.sh",
         "/opt/kafka/bin/kafka-topics.sh",
     },
+    "grafana/grafana": {"curl"},
+    "kafbat/kafka-ui": {"wget"},
     "postgres": {"pg_isready"},
+    "prom/prometheus": {"promtool"},
     "touchline": {"python"},
 }
 """By image, what is known to be in it and may be asked for health."""
@@ -48,6 +59,17 @@ def missing_services(document: Document) -> Iterator[str]:
     for name in sorted(ours):
         if command(services(document)[name])[:1] != [name]:
             yield f"{name} runs another command than its name says"
+
+
+def wrong_profiles(document: Document) -> Iterator[str]:
+    """The deployment itself needs no profile, and what is beside it has its own."""
+    wanted = {name: {profile} for profile, names in PROFILES.items() for name in names}
+    known = services(document)
+    for name in sorted(wanted.keys() - known):
+        yield f"there is no service {name}"
+    for name, service in known.items():
+        if profiles(service) != wanted.get(name, set()):
+            yield f"{name} is started with {', '.join(profiles(service)) or 'no profile'}"
 
 
 def unknown_commands(document: Document) -> Iterator[str]:
@@ -67,7 +89,8 @@ def unknown_settings(document: Document) -> Iterator[str]:
 
 
 def refused_settings(document: Document) -> Iterator[str]:
-    """All values together are taken as the process would take them; the bus is Kafka."""
+    """All values together are taken as the process would take them. The bus is Kafka; the demo only
+    asks over HTTP."""
     for name, service in _ours(document):
         try:
             with mock.patch.dict(os.environ, environment(service), clear=True):
@@ -75,8 +98,30 @@ def refused_settings(document: Document) -> Iterator[str]:
         except WrongSettings as wrong:
             yield f"{name}: {wrong}"
         else:
-            if settings.bus != "kafka" or not settings.database_url:
-                yield f"{name} does not run on Kafka and a database of its own"
+            inside = command(service)[:1] != ["demo"]
+            if (settings.bus == "kafka" and bool(settings.database_url)) is not inside:
+                yield f"{name} does not run on Kafka and a database of its own, or should not"
+
+
+def different_tokens(document: Document) -> Iterator[str]:
+    """Who asks for tokens, and who signs them, are told the same."""
+    told = {
+        name: {k: v for k, v in environment(service).items() if k.startswith(f"{PREFIX}AUTH")}
+        for name, service in _ours(document)
+    }
+    for name in ("bets-api", "demo"):
+        if told.get(name) != told.get("events-api"):
+            yield f"{name} is told other things about tokens than events-api"
+
+
+def refused_listeners(document: Document) -> Iterator[str]:
+    """A server that asks for no token starts on all addresses only when it is told to."""
+    for name, service in _ours(document):
+        allowed = environment(service).get("TOUCHLINE_ALLOW_UNAUTHENTICATED")
+        if option(command(service), "--port") and allowed != "1":
+            yield f"{name} would not start: it listens on all addresses and asks for no token"
+        if not option(command(service), "--port") and allowed is not None:
+            yield f"{name} is allowed what it does not do"
 
 
 def missing_healthchecks(document: Document) -> Iterator[str]:
@@ -120,10 +165,16 @@ def short_grace_periods(document: Document) -> Iterator[str]:
 
 
 def privileges(document: Document) -> Iterator[str]:
-    """Ours run without capabilities, on a file system that they can't write."""
-    for name, service in _ours(document):
+    """Ours and what is beside the deployment run without capabilities, on a file system that they
+    can't write. Kafka's and PostgreSQL's images set themselves up as root."""
+    for name, service in services(document).items():
+        if not is_touchline(document, service) and not profiles(service):
+            continue
         if not service.get("read_only") or service.get("cap_drop") != ["ALL"]:
             yield f"{name} may write its file system or has capabilities"
+        if service.get("security_opt") != ["no-new-privileges:true"]:
+            yield f"{name} may get more privileges than it has"
+    for name, service in _ours(document):
         if "user" in service or service.get("privileged"):
             yield f"{name} runs as another user than the image's"
         if not service.get("init"):

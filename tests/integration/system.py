@@ -53,12 +53,13 @@ class Process:
         log: Path,
         *,
         has_own_group: bool = False,
+        program: Path = TOUCHLINE,
     ) -> None:
         """`has_own_group`: of processes, as a command in a terminal; Ctrl-C goes to all of it."""
         self._log = log
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
-                [str(TOUCHLINE), *arguments],
+                [str(program), *arguments],
                 env=clean_environment(environment),
                 cwd=log.parent,
                 stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@ from kafka import KafkaAdminClient
 from sqlalchemy import create_engine, make_url, text
 
 from tests.compose.deployment import Deployment
-from tests.compose.document import Document, environment, load, services
+from tests.compose.document import Document, environment, is_touchline, load, services
 from tests.compose.parts import postgres, postgres_version
 from tests.compose.touchline import DRAIN_SECONDS, LASTING
 from tests.integration.system import Client, eventually
@@ -80,6 +80,11 @@ def test_a_match_is_scored(client: Client) -> None:
     client.becomes(event, team_1={"win": 1}, draw={"lose": 1}, team_2={"lose": 1})
 
 
+def test_the_demo_is_played(deployment: Deployment) -> None:
+    """Its own command, only faster."""
+    assert "each one as the rules say" in deployment.run("demo", "--speed", "600")
+
+
 def test_one_shots_may_run_again(deployment: Deployment) -> None:
     """Each `docker compose up` runs them."""
     assert "already" in deployment.run("migrate")
@@ -106,9 +111,11 @@ def test_the_database_is_the_version_that_is_tested(document: Document, database
     assert divmod(number, 10_000) == postgres_version(document)
 
 
-def test_services_write_nothing_where_they_run(deployment: Deployment) -> None:
+def test_services_write_nothing_where_they_run(document: Document, deployment: Deployment) -> None:
     """The containers' file systems are read-only."""
-    for name in services(load()).keys() - {"kafka", "postgres"}:
+    for name, service in services(document).items():
+        if not is_touchline(document, service):
+            continue
         written = {path.name for path in Path(deployment.home(name)).iterdir()}
         assert written <= {"service.log"}, name
 

@@ -7,8 +7,19 @@ from hashlib import sha256
 import pytest
 import yaml
 
-from tests.compose import dockerfile, network, order, parts, schema, touchline
-from tests.compose.checks import BREAKS, CHECKS, Break, Check
+from tests.compose import (
+    dockerfile,
+    network,
+    observability,
+    order,
+    parts,
+    resources,
+    schema,
+    touchline,
+)
+from tests.compose.beside import BREAKS_BESIDE
+from tests.compose.breaking import Break, Check
+from tests.compose.checks import BREAKS, CHECKS
 from tests.compose.document import Document, load, parse, published, services
 
 DOCKERFILE = dockerfile.DOCKERFILE.read_text()
@@ -27,11 +38,27 @@ TEXT_BREAKS: list[tuple[TextCheck, str, str, str]] = [
     (dockerfile.wrong_entry_points, '["touchline"]', "touchline", "/bin/sh"),
     (dockerfile.wrong_entry_points, '["touchline"]', '["touchlin"]', "touchlin"),
     (dockerfile.wrong_entry_points, 'ENTRYPOINT ["touchline"]', "", "[]"),
-    (dockerfile.build_tools, "RUN useradd", "RUN apt-get install gcc && useradd", "apt-get"),
+    (dockerfile.build_tools, "&& useradd", "&& apt-get install gcc && useradd", "apt-get"),
+    (dockerfile.build_tools, "&& useradd", "&& pip install x && useradd", "pip install x"),
+    (dockerfile.build_tools, "ignore pip setuptools", "ignore setuptools", "leaves pip"),
     (dockerfile.loose_installs, "--require-hashes ", "", "without hashes"),
     (dockerfile.loose_installs, "--only-binary :all: ", "", "compiles"),
-    (dockerfile.loose_installs, "-r /requirements.lock", "fastapi", "does not install"),
-    (dockerfile.loose_installs, "--no-deps --no-index", "", "no lock names"),
+    (dockerfile.loose_installs, "-r requirements.lock", "fastapi", "does not install"),
+    (dockerfile.loose_installs, "-r requirements.lock", "fastapi", "no lock names: pip --python"),
+    (dockerfile.loose_installs, "-r requirements-build.lock", "setuptools", "build.lock"),
+    (dockerfile.loose_installs, "--no-index", "", "no lock names: pip --python"),
+    (dockerfile.loose_installs, "--no-build-isolation ", "", "builds with what"),
+    (dockerfile.wrong_labels, 'version="0.1.0"', 'version="0.0.9"', "'0.0.9'"),
+    (dockerfile.wrong_surroundings, "STOPSIGNAL SIGTERM", "STOPSIGNAL SIGINT", "SIGTERM"),
+    (dockerfile.wrong_surroundings, "PYTHONDONTWRITEBYTECODE=1", "A=1", "DONTWRITE"),
+    (
+        dockerfile.wrong_surroundings,
+        "STOPSIGNAL",
+        "HEALTHCHECK CMD true\nSTOPSIGNAL",
+        "one healthcheck",
+    ),
+    (dockerfile.hadolint_violations, "WORKDIR /build", "WORKDIR build", "DL3000"),
+    (dockerfile.hadolint_violations, "--no-cache-dir --no-deps", "--no-deps", "DL3042"),
     (missing_sources, "COPY src src", "COPY sources src", "does not exist"),
     (missing_sources, "COPY src src", "COPY tests src", "keeps back"),
 ]
@@ -48,14 +75,18 @@ def test_the_file_passes(check: Check, document: Document) -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", BREAKS, ids=lambda broken: f"{broken.check.__name__}: {broken.says}"
+    "broken",
+    [*BREAKS, *BREAKS_BESIDE],
+    ids=lambda broken: f"{broken.check.__name__}: {broken.says}",
 )
 def test_a_broken_file_fails(broken: Break, document: Document) -> None:
     problems = list(broken.check(broken.apply(document)))
     assert any(broken.says in problem for problem in problems), problems
 
 
-@pytest.mark.parametrize("module", [network, order, parts, schema, touchline])
+@pytest.mark.parametrize(
+    "module", [network, observability, order, parts, resources, schema, touchline]
+)
 def test_every_check_is_listed(module: object) -> None:
     """A check is what takes a document and yields text; a new one must be in the list."""
     found = {

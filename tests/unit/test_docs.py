@@ -21,6 +21,7 @@ from docs.contracts import openapi
 from entrypoints.main import app
 from entrypoints.matches import MATCHES
 from entrypoints.settings import OF_FILE, PREFIX, SECRETS, Settings
+from tests.compose.touchline import PROFILES
 from tests.kafka.jars import jars_directory
 from tests.pages import CODE, LINK, anchors, blocks, functions_in, prose, table, typed
 
@@ -124,6 +125,10 @@ def test_commands(touchline: Mapping[str, TyperCommand]) -> None:
     assert listed == expected
 
 
+def test_profiles() -> None:
+    assert [CODE.findall(name)[0] for name, _ in table(README, "profile")] == list(PROFILES)
+
+
 def test_matches() -> None:
     (sentence,) = re.findall(r"^The matches are (.+?)\.$", README, re.MULTILINE | re.DOTALL)
     assert CODE.findall(sentence) == list(MATCHES)
@@ -199,6 +204,15 @@ def test_every_dependency_has_its_reason() -> None:
         assert sorted(listed) == sorted(re.split(r"[^\w-]", each)[0] for each in requirements)
 
 
+def test_what_builds_is_locked() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    required = pyproject["build-system"]["requires"]
+    assert pyproject["dependency-groups"]["build"] == required
+    locked = (ROOT / "requirements-build.lock").read_text()
+    names = [re.split(r"[^\w-]", each)[0] for each in required]
+    assert re.findall(r"^([\w-]+)==", locked, re.MULTILINE) == names
+
+
 def test_decisions_are_listed_and_have_one_form() -> None:
     index = (ROOT / "docs" / "decisions" / "README.md").read_text()
     assert {target for _, target in LINK.findall(index)} == {page.name for page in DECISIONS}
@@ -261,7 +275,7 @@ def test_shell_commands_exist(
                 case "source":
                     assert arguments == [".venv/bin/activate"]
                 case "docker":
-                    assert arguments == ["compose", "up"]
+                    assert_composed(arguments)
                 case other:
                     pytest.fail(f"{other} is not known here")
 
@@ -295,6 +309,14 @@ def assert_runs(arguments: list[str]) -> None:
     option, jars, program, *_ = arguments
     assert (option, jars) == ("-cp", f"{jars_directory().relative_to(ROOT)}/*")
     assert (ROOT / program).is_file()
+
+
+def assert_composed(arguments: list[str]) -> None:
+    match arguments:
+        case ["compose", "--profile", profile, "up"]:
+            assert profile in PROFILES
+        case _:
+            assert arguments == ["compose", "up"]
 
 
 def assert_served(servers: Mapping[str, Mapping[str, Any]], arguments: Sequence[str]) -> None:
