@@ -24,12 +24,24 @@ from docs import diagrams
 from entrypoints.main import app
 from entrypoints.matches import MATCHES
 from entrypoints.settings import PREFIX, Settings
-from tests.pages import CODE, LINK, anchors, blocks, functions_in, prose, table, typed
+from tests.pages import (
+    CODE,
+    LINK,
+    anchors,
+    blocks,
+    functions_in,
+    procedures,
+    prose,
+    table,
+    typed,
+)
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[!R]*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OPERATIONS = ROOT / "docs" / "operations.md"
+TYPED_BY_TESTS = {"pg_dump", "pg_restore", "pg_basebackup", "psql", "mv", "mkdir", "cp", "chown"}
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -256,13 +268,22 @@ def test_shell_commands_exist(
                     assert_served(servers, arguments)
                 case "export":
                     name, _, _ = arguments[0].partition("=")
-                    assert name.removeprefix(PREFIX).lower() in Settings.model_fields
+                    assert name == "PATH" or (
+                        name.removeprefix(PREFIX).lower() in Settings.model_fields
+                    )
                 case "source":
                     assert arguments == [".venv/bin/activate"]
                 case "docker":
                     assert arguments == ["compose", "up"]
                 case other:
-                    pytest.fail(f"{other} is not known here")
+                    assert page == OPERATIONS, f"{other} is not known here"
+                    assert other in TYPED_BY_TESTS, other
+
+
+def test_every_procedure_is_typed_by_a_test() -> None:
+    tests = (ROOT / "tests" / "integration" / "operations").glob("*.py")
+    named = set(re.findall(r'"([^"\n]+)"', "".join(file.read_text() for file in tests)))
+    assert procedures(OPERATIONS.read_text()).keys() <= named
 
 
 @each_page

@@ -1,4 +1,4 @@
-"""Which code and which schema go together. A revision's id says it: `0003-for-0002` is the third
+"""Which code and which schema go together. A revision's id says it: `0003_for_0002` is the third
 one, and whoever knows the second works on it, too. So old processes go on while new ones come.
 """
 
@@ -15,7 +15,7 @@ _HAS_REVISION = (
     " WHERE relname = 'alembic_version' AND pg_catalog.pg_table_is_visible(oid))"
 )
 
-_ID = re.compile(r"([0-9]{4})(?:-for-([0-9]{4}))?")
+_ID = re.compile(r"([0-9]{4})(?:_for_([0-9]{4}))?")
 
 TO_DO = "run `touchline migrate`"
 
@@ -28,7 +28,7 @@ class Revision(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Revision":
-        """Without `-for-`, older code doesn't work on it. Misconfigured if it is none of ours."""
+        """Without `_for_`, older code doesn't work on it. Misconfigured if it is none of ours."""
         found = _ID.fullmatch(text)
         if found is None:
             raise Misconfigured(f"the database schema is a newer version's: {text}")

@@ -6,9 +6,9 @@ from pathlib import Path
 from adapters.postgres.migrate import HEAD
 
 SOURCES = Path(__file__).parents[3] / "src"
-REVISION = f"{int(HEAD[:4]) + 1:04}-for-{HEAD[:4]}"
+REVISION = f"{int(HEAD[:4]) + 1:04}_for_{HEAD[:4]}"
 
-_MIGRATION = f'''
+MIGRATION = f"""
 from alembic import op
 
 revision = "{REVISION}"
@@ -19,7 +19,7 @@ def upgrade() -> None:
     op.execute("ALTER TABLE bets ADD COLUMN added_by text")
     op.execute("CREATE INDEX IF NOT EXISTS bets_by_adder ON bets (added_by)")
     op.execute("CREATE TABLE adders (name text PRIMARY KEY)")
-'''
+"""
 
 _ADDS = (
     "INSERT INTO bets ({_BET})\nSELECT * FROM",
@@ -32,7 +32,7 @@ def newer_code(folder: Path) -> Path:
     sources = folder / "src"
     shutil.copytree(SOURCES, sources, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     postgres = sources / "adapters" / "postgres"
-    (postgres / "migrations" / "versions" / "r9999_added_by.py").write_text(_MIGRATION)
+    (postgres / "migrations" / "versions" / "r9999_added_by.py").write_text(MIGRATION)
     _replace(postgres / "migrate.py", f'HEAD = "{HEAD}"', f'HEAD = "{REVISION}"')
     _replace(postgres / "bets.py", *_ADDS)
     return sources

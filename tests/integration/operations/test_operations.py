@@ -1,5 +1,5 @@
-"""docs/operations.md on Kafka: a database that is lost and restored, tables that are built anew from
-the topics, and the move from the embedded default."""
+"""docs/operations.md on Kafka: a database that is lost and restored, tables that are built anew
+from the topics, and the move from the embedded default."""
 
 import re
 from collections.abc import Iterator
