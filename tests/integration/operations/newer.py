@@ -8,6 +8,10 @@ from adapters.postgres.migrate import HEAD
 SOURCES = Path(__file__).parents[3] / "src"
 REVISION = f"{int(HEAD[:4]) + 1:04}_for_{HEAD[:4]}"
 
+INDEX = "CREATE INDEX IF NOT EXISTS bets_by_version ON bets (event_version)"
+INDEX_BEFORE = INDEX.replace("INDEX", "INDEX CONCURRENTLY", 1)
+"""While everybody writes, before the migration."""
+
 MIGRATION = f"""
 from alembic import op
 
@@ -17,8 +21,8 @@ down_revision = "{HEAD}"
 
 def upgrade() -> None:
     op.execute("ALTER TABLE bets ADD COLUMN added_by text")
-    op.execute("CREATE INDEX IF NOT EXISTS bets_by_adder ON bets (added_by)")
     op.execute("CREATE TABLE adders (name text PRIMARY KEY)")
+    op.execute("{INDEX}")
 """
 
 _ADDS = (

@@ -27,6 +27,14 @@ def rows(url: str, query: str) -> list[tuple[Any, ...]]:
         return [tuple(map(_comparable, row)) for row in cursor.fetchall()]
 
 
+def execute(url: str, statement: str) -> None:
+    """Outside of any transaction."""
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+
 def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
     """All that the story says, and only that."""
     return {name: rows(url, query) for name, query in QUERIES.items()}

@@ -17,13 +17,16 @@ from tests.integration.site import Site, running_site
 from tests.integration.system import Client, Process, Processes, System, Up, eventually
 
 URL = "TOUCHLINE_DATABASE_URL"
+PATIENT = {"TOUCHLINE_ANSWER_WAIT_MS": "30000"}
+"""So that also on a busy machine each step of a match is answered before the next one."""
+
 UNREADABLE = NewRecord(EVENTS_TAXONOMY, b"no-event", b"no message")
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running_site(tmp_path_factory.mktemp("site"), has_started=False) as site:
-        site.system.environment[URL] = plain(site.postgres.url)
+        site.system.environment |= {URL: plain(site.postgres.url)} | PATIENT
         site.system.start()
         yield site
 
@@ -71,6 +74,9 @@ def test_a_lost_database_is_restored(site: Site) -> None:
 def test_the_tables_are_built_anew(site: Site) -> None:
     system = site.system
     old = system.environment[URL]
+    with Promises(system.client).kept_busy():
+        system.append(UNREADABLE)
+    system.verify()
     before = contents(old)
     assert all(before.values())
     type_in(system, "Keep the deletions")
@@ -86,12 +92,13 @@ def test_the_tables_are_built_anew(site: Site) -> None:
     assert all(now[bet] >= version for bet, version in was.items())
 
 
+@pytest.mark.long
 def test_from_the_embedded_default_to_kafka(site: Site, tmp_path: Path) -> None:
     system = site.system
     stop_all(system)
     remove_topics(site)
     up = Up(tmp_path)
-    up.environment["TOUCHLINE_DATA"] = str(tmp_path / ".touchline")
+    up.environment |= {"TOUCHLINE_DATA": str(tmp_path / ".touchline")} | PATIENT
     up.start()
     try:
         match = HalfPlayed(up.client)

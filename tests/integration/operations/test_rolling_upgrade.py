@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.operations.newer import newer_code
+from tests.integration.operations.newer import INDEX_BEFORE, newer_code
 from tests.integration.operations.procedure import follow
-from tests.integration.operations.tables import rows
+from tests.integration.operations.tables import execute, rows
 from tests.integration.promises import Promises
 from tests.integration.site import Site, running_site
 from tests.integration.system import CONSUMERS, Processes, eventually
@@ -38,7 +38,10 @@ def upgrade(site: Site, promises: Promises, code: str) -> None:
     system.environment["PYTHONPATH"] = code
     # Who comes too soon does nothing, and says what is missing.
     first = system.add_member("bet-writer")
-    assert "run `touchline migrate`" in eventually(lambda: not_ready(system, first))["database"]
+    health = eventually(lambda: not_ready(system, first))
+    assert "run `touchline migrate`" in health["database"]
+    assert "run `touchline migrate`" in health["consumer"]
+    execute(system.environment[URL], INDEX_BEFORE)
     follow("Migrate", folder=system.folder, environment=system.environment)
     eventually(lambda: system.is_ready(first))
     promises.after(10)
@@ -68,7 +71,7 @@ def restart(system: Processes, name: str) -> None:
 def not_ready(system: Processes, name: str) -> dict[str, str] | None:
     """What it says while it isn't; None before it says anything."""
     health = system.health(name)
-    return health if health.get("status") == "unavailable" else None
+    return None if health.get("consumer") in {None, "starting"} else health
 
 
 def added_by(site: Site) -> set[str | None]:
