@@ -2,7 +2,8 @@
 from the topics, and the move from the embedded default."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from kafka import KafkaAdminClient
 from domain.log import EVENTS_TAXONOMY, PARTITIONS, TOPICS, NewRecord
 from tests.integration.operations.procedure import arguments, follow
 from tests.integration.operations.tables import contents, deletions, versions_of_bets
-from tests.integration.players import MARKETS
+from tests.integration.players import MARKETS, MatchBet, MatchEvent
 from tests.integration.promises import Promises
 from tests.integration.site import Site, running_site
 from tests.integration.system import Client, Process, Processes, System, Up, eventually
@@ -43,8 +44,11 @@ def test_a_lost_database_is_restored(site: Site) -> None:
     with promises.kept_busy():
         promises.after(15)
         type_in(system, "Take a dump")
+        in_dump = deletions(system.environment[URL])
         promises.after(25)
         promises.push()
+        for notes in (promises.notes.bets, promises.notes.events):
+            eventually(partial(any_deleted, notes, in_dump))
     system.append(UNREADABLE)
     system.verify()
     type_in(system, "Keep the deletions")
@@ -168,6 +172,11 @@ def type_in(system: System, heading: str) -> str:
 
 def type_at(folder: Path, system: System, heading: str) -> str:
     return follow(heading, folder=folder, environment=system.environment)
+
+
+def any_deleted(notes: Mapping[str, MatchBet | MatchEvent], known: Collection[str]) -> bool:
+    """Whether one was deleted that is not among the known ones."""
+    return any(each.is_deleted and each.id not in known for each in list(notes.values()))
 
 
 def stop_all(system: Processes) -> None:
