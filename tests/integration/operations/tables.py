@@ -12,8 +12,8 @@ QUERIES = {
     "versions": "SELECT * FROM event_versions ORDER BY event_id, version",
     "bets": f"SELECT {COLUMNS_OF_BETS} FROM bets ORDER BY id",
     "deletions": "SELECT * FROM deletions ORDER BY id",
-    # Of what was deleted since, each request is refused; so is a slice that is read again before its
-    # version is there, and it is told once more.
+    # Of what was deleted since, each request is refused; so is a slice that is read again before
+    # its version is there, and it is told once more.
     "refusals": "SELECT * FROM refusals WHERE subject NOT IN (SELECT id FROM deletions)"
     " AND topic = 'events.taxonomy'"
     ' ORDER BY log_id, topic, partition, "offset"',
