@@ -23,5 +23,7 @@ def test_the_embedded_default_goes_back_to_a_backup(tmp_path: Path) -> None:
         follow("Go back to the backup", folder=tmp_path, environment=up.environment)
         up.start()
         kept.check(up)
+        assert up.stop() == 0
     finally:
+        up.client.close()
         up.process.kill()
