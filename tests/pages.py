@@ -16,6 +16,18 @@ def blocks(text: str, *languages: str) -> list[str]:
     return [content for language, content in FENCE.findall(text) if language in languages]
 
 
+def procedures(text: str) -> dict[str, str]:
+    """What is to be typed, by the heading below which it stands; one block below each. What is to
+    be done after an alert is no procedure."""
+    text, found = text.partition("\n## Alerts\n")[0], dict[str, str]()
+    for block in FENCE.finditer(text):
+        if block[1] == "shell":
+            *_, heading = re.findall(r"^#+ (.+)$", prose(text[: block.start()]), re.MULTILINE)
+            assert heading not in found, f"{heading} has several blocks"
+            found[heading] = block[2]
+    return found
+
+
 def prose(text: str) -> str:
     return FENCE.sub("", text)
 

@@ -477,6 +477,11 @@ class Database(Protocol):
 
     def transaction(self) -> AbstractContextManager[UnitOfWork]: ...
 
+    def check(self) -> None:
+        """Raise Unavailable when it doesn't answer, and Misconfigured when its tables are not such
+        as this version works on."""
+        ...
+
     def listen(self, to: Iterable[ConsumerName] = ConsumerName) -> Listener:
         """Wake when one of these consumers moves; others may wake it, too."""
         ...

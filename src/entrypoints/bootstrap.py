@@ -156,6 +156,7 @@ def consumer_runner(
     bus = open_bus(settings, opened)
 
     def make() -> Consumer:
+        opened.check()
         return Consumer(
             HANDLERS[name](),
             bus=bus,

@@ -51,8 +51,7 @@ class _Question:
 
 def _ask_database(database: Database) -> str:
     try:
-        with database.transaction() as uow:
-            uow.logs.generations()
+        database.check()
     except TouchlineError as error:
         return f"down: {error}"
     return "up"

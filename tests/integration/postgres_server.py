@@ -3,7 +3,7 @@
 import subprocess
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -67,6 +67,14 @@ class PostgresServer:
             )
             (ended,) = cursor.fetchone() or (0,)
             return int(ended)
+
+    def new_database(self, name: str) -> str:
+        """An empty database beside all others; its URL."""
+        connection = psycopg2.connect(self._address())
+        connection.autocommit = True
+        with closing(connection), connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
+        return make_url(self.url).set(database=name).render_as_string(hide_password=False)
 
     def empty(self) -> None:
         """Forget everything, the schema included."""

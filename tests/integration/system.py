@@ -225,7 +225,7 @@ class System:
     def connected(self) -> Iterator[tuple[PostgresDatabase, MessageBus]]:
         """Its database and its bus, behind its back."""
         names = {PREFIX + name.upper(): name for name in Settings.model_fields}
-        given = {names[name]: value for name, value in self.environment.items()}
+        given = {names[n]: value for n, value in self.environment.items() if n in names}
         settings = Settings.model_validate(given)
         with (
             bootstrap.database_url(settings) as url,

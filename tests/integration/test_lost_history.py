@@ -9,7 +9,7 @@ import httpx
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
-from domain.log import EVENTS_TAXONOMY, PARTITIONS
+from domain.log import EVENTS_TAXONOMY, PARTITIONS, TOPICS
 from tests.integration.promises import Promises
 from tests.integration.site import Site, running_site
 from tests.integration.system import CONSUMERS, Processes, eventually
@@ -51,6 +51,26 @@ def test_records_that_were_removed_unread(site: Site) -> None:
     assert_said(site, "the log starts at")
     found = site.system.client.http.get(f"{site.system.client.events_url}/events/{event}")
     assert found.json()["state"] == "created"
+
+
+@pytest.mark.long
+def test_a_new_log_after_a_loss(site: Site) -> None:
+    """As docs/operations.md says: what nobody had read is given up, and all else goes on."""
+    system = site.system
+    event = system.client.event()["id"]
+    for name in MEMBERS:
+        assert system.stop_one(name) == 0
+    lost = system.client.patch(event, state="active", headers={"Prefer": "respond-async"})
+    assert lost.status_code == 202
+    remove_records(site, dict.fromkeys(range(PARTITIONS), -1))
+    assert_said(site, "the log starts at")
+    system.kill()
+    with KafkaAdminClient(bootstrap_servers=site.broker.bootstrap) as admin:
+        admin.delete_topics(list(TOPICS))
+        eventually(lambda: not set(TOPICS) & set(admin.list_topics()))
+    system.start()
+    eventually(lambda: system.client.patch(event, state="active").status_code == 200)
+    system.verify()
 
 
 def test_a_tail_that_was_lost(site: Site, tmp_path: Path) -> None:

@@ -65,6 +65,9 @@ class SimulatedDatabase:
         with self._inner.transaction() as uow:
             yield cast("UnitOfWork", _Statements(uow, self._surroundings))
 
+    def check(self) -> None:
+        self._inner.check()
+
     def listen(self, to: Iterable[ConsumerName] = ConsumerName) -> Listener:
         return self._inner.listen(to)
 

@@ -23,7 +23,17 @@ from entrypoints.matches import MATCHES
 from entrypoints.settings import OF_FILE, PREFIX, SECRETS, Settings
 from tests.compose.touchline import PROFILES
 from tests.kafka.jars import jars_directory
-from tests.pages import CODE, LINK, anchors, blocks, functions_in, prose, table, typed
+from tests.pages import (
+    CODE,
+    LINK,
+    anchors,
+    blocks,
+    functions_in,
+    procedures,
+    prose,
+    table,
+    typed,
+)
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -34,6 +44,8 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "examples").rglob("*.md")),
 ]
+OPERATIONS = ROOT / "docs" / "operations.md"
+TYPED_BY_TESTS = {"pg_dump", "pg_restore", "pg_basebackup", "psql", "mv", "mkdir", "cp", "chown"}
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -269,7 +281,9 @@ def test_shell_commands_exist(
                     assert_served(servers, arguments)
                 case "export":
                     name, _, _ = arguments[0].partition("=")
-                    assert name.removeprefix(PREFIX).lower() in {*Settings.model_fields, *files}
+                    assert name == "PATH" or (
+                        name.removeprefix(PREFIX).lower() in {*Settings.model_fields, *files}
+                    )
                 case "java":
                     assert_runs(arguments)
                 case "source":
@@ -277,7 +291,14 @@ def test_shell_commands_exist(
                 case "docker":
                     assert_composed(arguments)
                 case other:
-                    pytest.fail(f"{other} is not known here")
+                    assert page == OPERATIONS, f"{other} is not known here"
+                    assert other in TYPED_BY_TESTS, other
+
+
+def test_every_procedure_is_typed_by_a_test() -> None:
+    tests = (ROOT / "tests" / "integration" / "operations").glob("*.py")
+    named = set(re.findall(r'"([^"\n]+)"', "".join(file.read_text() for file in tests)))
+    assert procedures(OPERATIONS.read_text()).keys() <= named
 
 
 @each_page

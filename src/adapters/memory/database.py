@@ -68,6 +68,11 @@ class MemoryDatabase:
                 self._open.discard(transaction)
                 transaction.roll_back()
 
+    def check(self) -> None:
+        """Its tables are always right; but it may not answer."""
+        with self.transaction() as uow:
+            uow.logs.generations()
+
     def listen(self, to: Iterable[ConsumerName] = ConsumerName) -> "MemoryListener":
         return MemoryListener(self._store)
 

@@ -14,6 +14,7 @@ from adapters.postgres.engine import pooled_engine, unpooled_engine
 from adapters.postgres.errors import translated_errors
 from adapters.postgres.events import PostgresEvents, PostgresEventVersions
 from adapters.postgres.listener import PostgresListener, PostgresWatcher
+from adapters.postgres.migrate import check_schema
 from adapters.postgres.positions import PostgresLogs, PostgresPositions
 from adapters.postgres.session import Session
 from domain.ports import (
@@ -50,6 +51,10 @@ class PostgresDatabase:
             yield _UnitOfWork(Session(connection))
         finally:
             _give_back(connection)
+
+    def check(self) -> None:
+        with translated_errors(), self.engine.connect() as connection:
+            check_schema(connection)
 
     def listen(self, to: Iterable[ConsumerName] = ConsumerName) -> PostgresListener:
         return PostgresListener(self._listeners, to)

@@ -1,43 +1,94 @@
-"""Bringing the schema to head, in this process. Safe when several processes do it at once."""
+"""Bringing the schema to head, in this process: also while others write, and when several processes
+do it at once.
+"""
+
+import logging
+import random
+import time
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from adapters.postgres.errors import translated_errors
+from adapters.postgres.revisions import check_revision, is_behind, revision_of
+from domain.errors import DatabaseUnavailable
 
 HEAD = "0001"
 """The newest revision; known here so that nobody loads alembic to find nothing to do."""
 
-# Not to_regclass: what that has not found, it does not look for again in the same transaction.
-_HAS_REVISION = (
-    "SELECT EXISTS (SELECT FROM pg_catalog.pg_class"
-    " WHERE relname = 'alembic_version' AND pg_catalog.pg_table_is_visible(oid))"
-)
+LOCK_TIMEOUT_MS = 300
+"""How long one try waits for a table, and everybody else behind it."""
+
+PAUSE = 1.0
+"""Seconds between two tries, in which the others catch up."""
+
+PATIENCE = 600.0
+"""Seconds of trying."""
 
 _LOCK = int.from_bytes(b"touchlin")
 """Key of the advisory lock."""
 
+_BUSY = frozenset({"55P03", "40P01"})
+"""Lock not available in time, deadlock."""
 
-def migrate(engine: Engine) -> bool:
+# Whoever is in the midst of something for the longest time, and more than a moment.
+_OLDEST_TRANSACTION = """
+SELECT coalesce(nullif(application_name, ''), backend_type), pid, now() - xact_start
+FROM pg_stat_activity
+WHERE pid <> pg_backend_pid() AND xact_start < now() - interval '1 second'
+    AND datname = current_database()
+ORDER BY xact_start LIMIT 1
+"""
+
+_log = logging.getLogger(__name__)
+
+
+def migrate(engine: Engine, *, patience: float = PATIENCE) -> bool:
     """All revisions that are missing, in one transaction; tell whether there were any.
 
-    Raises Misconfigured when the schema is a newer version's.
+    No table is waited for longer than LOCK_TIMEOUT_MS at a time, for everybody queues behind who
+    waits; instead all of it is tried again, for `patience` seconds. Raises DatabaseUnavailable
+    then, and Misconfigured when the schema is a newer version's that this one doesn't work on.
     """
-    with translated_errors(), engine.begin() as connection:
-        if is_migrated(connection):
+    deadline = time.monotonic() + patience
+    with translated_errors():
+        while True:
+            try:
+                return _try(engine)
+            except OperationalError as error:
+                if getattr(error.orig, "pgcode", None) not in _BUSY:
+                    raise
+                reason = _who_is_in_the_way(engine)
+                if time.monotonic() > deadline:
+                    raise DatabaseUnavailable(f"nothing was migrated: {reason}") from error
+                _log.warning("%s; nothing is migrated yet, trying again", reason)
+            time.sleep(PAUSE * random.uniform(0.5, 1.5))  # noqa: S311 - only jitter
+
+
+def _try(engine: Engine) -> bool:
+    with engine.begin() as connection:
+        if not is_behind(revision_of(connection), HEAD):
             return False
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        if is_migrated(connection):
+        if not is_behind(revision_of(connection), HEAD):
             return False
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
         from adapters.postgres.migrations.upgrade import upgrade  # noqa: PLC0415
 
         upgrade(connection)
         return True
 
 
-def is_migrated(connection: Connection) -> bool:
-    """Whether the schema is at head."""
-    if not connection.exec_driver_sql(_HAS_REVISION).scalar_one():
-        return False
-    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
-    return found.all() == [HEAD]
+def _who_is_in_the_way(engine: Engine) -> str:
+    with engine.connect() as connection:
+        oldest = connection.exec_driver_sql(_OLDEST_TRANSACTION).first()
+    if oldest is None:
+        return "a table is in use all the time"
+    name, pid, age = oldest
+    return f"a table is in use; {name} (process {pid}) is in a transaction since {age}"
+
+
+def check_schema(connection: Connection) -> None:
+    """Misconfigured, with what to do, unless this version works on the database's schema."""
+    check_revision(connection, HEAD)
