@@ -25,8 +25,7 @@ class KafkaSecurity:
     key_file: Path | None = None
 
     def client_config(self) -> dict[str, Any]:
-        """kafka-python's settings. The files are read now, so that a client that is made later
-        takes up those that were renewed. Raises Misconfigured."""
+        """kafka-python's settings. The files are read now. Raises Misconfigured."""
         config: dict[str, Any] = {"security_protocol": self.protocol}
         if self.protocol in {"SSL", "SASL_SSL"}:
             config["ssl_context"] = self._tls()
