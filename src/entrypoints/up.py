@@ -13,6 +13,7 @@ from domain.log import EVENTS_TAXONOMY, PARTITIONS
 from domain.records import ConsumerName
 from entrypoints import bootstrap
 from entrypoints.ending import end_in_time, end_of_service, end_on_signal, ignore_signals
+from entrypoints.logs import spare_terminals
 from entrypoints.runner import ConsumerRunner
 from entrypoints.servers import Server, bind, serve, url_of
 from entrypoints.settings import Settings
@@ -23,13 +24,16 @@ def run_everything(
 ) -> None:
     """Run until SIGTERM or SIGINT, then drain: requests first, then the consumers."""
     end_on_signal()
+    spare_terminals(settings)
     sockets = [bind(host, events_port), bind(host, bets_port)]
     with _only_one(settings.data), bootstrap.database_url(settings) as url:
         bootstrap.migrate(url)
         bootstrap.create_topics(settings, url)
         stop_consumers = threading.Event()
+        measures = bootstrap.new_measures()
         runners = [
-            bootstrap.consumer_runner(name, settings, url, stop_consumers) for name in ConsumerName
+            bootstrap.consumer_runner(name, settings, url, stop_consumers, measures=measures)
+            for name in ConsumerName
         ]
         threads = [
             threading.Thread(target=runner.run, name=runner.name, daemon=True) for runner in runners
@@ -38,7 +42,7 @@ def run_everything(
             for thread in threads:
                 thread.start()
             apps = [
-                create(settings, url, beside=runners)
+                create(settings, url, beside=runners, measures=measures)
                 for create in (bootstrap.events_api, bootstrap.bets_api)
             ]
             servers = [Server(*each) for each in zip(apps, sockets, strict=True)]

@@ -23,6 +23,9 @@ from domain.verdicts import Publication
 Health = Callable[[], dict[str, str]]
 """Each dependency and how it is: `up`, or why not. May take a while: it is asked in a thread."""
 
+Alive = Callable[[], dict[str, str]]
+"""The consumers of this process that are stuck, and how; none while all is well."""
+
 REQUIRED = "database"
 """Without it a server is not ready; without the bus, reads go on."""
 
@@ -49,7 +52,13 @@ class HeadAsGet:
 
 
 def new_app(
-    title: str, desk: Desk, feed: Feed, *, health: Health, registry: CollectorRegistry
+    title: str,
+    desk: Desk,
+    feed: Feed,
+    *,
+    health: Health,
+    registry: CollectorRegistry,
+    alive: Alive = dict,
 ) -> FastAPI:
     """An application that opens and closes desk and feed, and answers every error as a problem."""
 
@@ -63,7 +72,7 @@ def new_app(
         finally:
             desk.close()
 
-    app = health_app(title, health=health, registry=registry, lifespan=lifespan)
+    app = health_app(title, health=health, registry=registry, alive=alive, lifespan=lifespan)
     app.state.end_streams = feed.end_streams
     app.mount("/static", GZipMiddleware(LastingFiles(directory=STATIC)), name="static")
     app.description = RULES
@@ -75,6 +84,7 @@ def health_app(
     *,
     health: Health,
     registry: CollectorRegistry,
+    alive: Alive = dict,
     lifespan: Lifespan[FastAPI] | None = None,
 ) -> FastAPI:
     """An application with `/livez`, `/readyz` and `/metrics`: all that a consumer serves."""
@@ -83,7 +93,7 @@ def health_app(
     app.add_middleware(RequestMetrics, registry=registry)
     app.add_middleware(HeadAsGet)
     problems.install(app)
-    app.include_router(_health_routes(health, registry))
+    app.include_router(_health_routes(health, registry, alive))
     return app
 
 
@@ -91,13 +101,21 @@ def _nothing() -> None:
     """There are no streams."""
 
 
-def _health_routes(health: Health, registry: CollectorRegistry) -> APIRouter:
+def _health_routes(health: Health, registry: CollectorRegistry, alive: Alive) -> APIRouter:
     router = APIRouter(tags=["health"], route_class=StrictRoute)
 
-    @router.get("/livez", responses=refusals())
-    def livez() -> dict[str, str]:
-        """The process is there."""
-        return {"status": "ok"}
+    @router.get(
+        "/livez",
+        response_model=dict[str, str],
+        responses=refusals()
+        | {503: {"description": "Stuck: start it anew.", "model": dict[str, str]}},
+    )
+    def livez() -> Response:
+        """The process is there, and no consumer in it is stuck."""
+        stuck = alive()
+        return JSONResponse(
+            {"status": "unavailable" if stuck else "ok", **stuck}, 503 if stuck else 200
+        )
 
     @router.get(
         "/readyz",

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from fastapi import APIRouter, FastAPI, Query, Response
 from prometheus_client import CollectorRegistry
 
-from adapters.http.app import Health, json_response, new_app, pending
+from adapters.http.app import Alive, Health, json_response, new_app, pending
 from adapters.http.bodies import StrictRoute
 from adapters.http.desk import Desk
 from adapters.http.feed import Feed
@@ -61,9 +61,9 @@ class LeaderboardQuery(LimitQuery):
 
 
 def create_bets_api(
-    desk: Desk, feed: Feed, *, health: Health, registry: CollectorRegistry
+    desk: Desk, feed: Feed, *, health: Health, registry: CollectorRegistry, alive: Alive = dict
 ) -> FastAPI:
-    app = new_app("Touchline bets", desk, feed, health=health, registry=registry)
+    app = new_app("Touchline bets", desk, feed, health=health, registry=registry, alive=alive)
     app.include_router(_routes(desk))
     app.include_router(_tally_routes(desk))
     app.include_router(_leaderboard_routes(desk))

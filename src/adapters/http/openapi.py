@@ -5,9 +5,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
+from starlette.types import ASGIApp
 
 from adapters.http.headers import ENTITY_TAGS_PATTERN, KEY_PATTERN
 from adapters.http.problems import CONTENT_TYPE
+from adapters.http.request_ids import RequestIds
 from adapters.http.schemas import Problem
 
 Responses = dict[int | str, dict[str, Any]]
@@ -88,7 +90,11 @@ _GIVEN: Mapping[str, dict[str, Any]] = {
 
 
 class DescribedApi(FastAPI):
-    """An application whose document has the schema of problems."""
+    """An application whose document has the schema of problems, and whose requests have ids."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        # Around everything: the answer to a fault of our own has its id, too.
+        return RequestIds(super().build_middleware_stack())
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
