@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from domain.log import Record
+from domain.log import LogPartition, Record
 from domain.messages import (
     BetMessage,
     BetPlaced,
@@ -56,8 +56,8 @@ def tell(
             accepted = [each for each in events if each[1] is Fate.APPLIED]
             _write(name, logging.INFO, _scored(accepted[:MOST_LINES], told), len(accepted))
         case ConsumerName.BET_WRITER:
-            written = _written(_about(BetsStateChanged, requests, rulings))
-            _write(name, logging.INFO, written[:MOST_LINES], len(written))
+            written = _by_version(_about(BetsStateChanged, requests, rulings))
+            _write(name, logging.INFO, map(_slices, written[:MOST_LINES]), len(written))
             if log.isEnabledFor(logging.DEBUG):
                 bets = _about(BetMessage, requests, rulings)
                 _write(name, logging.DEBUG, map(_ruled, bets[:MOST_LINES]), len(bets))
@@ -97,20 +97,25 @@ def _scored(accepted: _Judged, told: Sequence[Told]) -> Iterator[_Line]:
         yield "scored", _fields(request) | moved
 
 
-def _written(judged: _Judged) -> list[_Line]:
-    """One line for each version and partition; its offset is that of the last slice."""
-    found: dict[tuple[object, ...], list[tuple[Record, BetsStateChanged]]] = {}
+_Slices = Sequence[tuple[Record, BetsStateChanged]]
+
+
+def _by_version(judged: _Judged) -> list[tuple[str, _Slices]]:
+    """What became of the slices of each version, by partition."""
+    found: dict[tuple[str, UUID, int, LogPartition], list[tuple[Record, BetsStateChanged]]] = {}
     for (record, message), ruling in judged:
         if isinstance(message, BetsStateChanged):
             event = "written" if ruling is Fate.APPLIED else "refused"
             key = (event, message.event_id, message.event_version, record.source)
             found.setdefault(key, []).append((record, message))
-    return [(str(event), _slices(slices)) for (event, *_), slices in found.items()]
+    return [(event, slices) for (event, *_), slices in found.items()]
 
 
-def _slices(slices: Sequence[tuple[Record, BetsStateChanged]]) -> Mapping[str, Any]:
+def _slices(written: tuple[str, _Slices]) -> _Line:
+    """Its offset is that of the last slice."""
+    event, slices = written
     record, last = slices[-1]
-    return {
+    return event, {
         "request_id": None if last.cause is None else str(last.cause),
         "event_id": str(last.event_id),
         "event_version": last.event_version,
