@@ -174,7 +174,9 @@ def test_memory_is_bounded(last_bets: LastBets, monkeypatch: pytest.MonkeyPatch)
     assert last_bets.followed == 2
 
 
-def test_the_thread_looks_until_it_is_there(database: Database, clock: Clock, noted: Noted) -> None:
+def test_the_thread_looks_until_it_is_there(
+    database: Database, clock: Clock, noted: Noted, caplog: pytest.LogCaptureFixture
+) -> None:
     last_bets = LastBets(database, noted, now=clock.now, monotonic=lambda: clock.seconds)
     database.away = True
     follow(last_bets, told((0, 0)), Fate.APPLIED)
@@ -183,6 +185,7 @@ def test_the_thread_looks_until_it_is_there(database: Database, clock: Clock, no
     database.away = False
     database.reach(1)
     assert noted.any.wait(60)
+    assert caplog.records == [], "that it is away others say"
     last_bets.close()
     follow(last_bets, told((0, 0)), Fate.APPLIED)
     assert last_bets.followed == 0

@@ -75,6 +75,14 @@ def test_each_part_takes_its_time(bench: Bench) -> None:
     assert notebook.parts == [(part, 1.0) for part in parts]
 
 
+def test_what_others_do_between_two_steps_is_no_part(bench: Bench) -> None:
+    member, notebook = observed(bench, Noting())
+    bench.append(a_message())
+    for _ in member.turn(idle=0):
+        bench.seconds += 100
+    assert {seconds for _, seconds in notebook.parts} == {1.0}
+
+
 def test_a_turn_without_records_only_polls(bench: Bench) -> None:
     member, notebook = observed(bench, Noting())
     turn(member)
