@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
   --no-emit-find-links --custom-compile-command 'make lock' --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long screenshots simulate bench check format lock clean
+.PHONY: help run test test-long contracts screenshots simulate bench check format lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -59,6 +59,9 @@ test-long: test  ## the long runs too
 
 bench: $(BENCH_STAMP)  ## measure it beside a ceiling and a naive way: BENCH="goal latency" takes some
 	$(BIN)/python -m benchmarks $(BENCH)
+
+contracts: $(DEV_STAMP)  ## write OpenAPI and AsyncAPI into docs/api again, from the code
+	$(BIN)/python -m docs.contracts
 
 screenshots: $(DEV_STAMP)  ## take the pictures of the pages in docs/pages again
 	$(BIN)/python -m tests.setup

@@ -16,8 +16,9 @@ from tests.kafka.jars import POM, jars_directory
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 OLDEST_JAVA = 17
-JAVA_PACKAGES = ("openjdk-17-jre-headless", "openjdk-21-jre-headless", "default-jre-headless")
-"""The first one that the Debian release at hand has is installed."""
+JAVA_PACKAGES = ("openjdk-17-jdk-headless", "openjdk-21-jdk-headless", "default-jdk-headless")
+"""The first one that the Debian release at hand has is installed. With its compiler: Java runs the
+example from its source."""
 
 
 def main() -> None:
@@ -32,14 +33,16 @@ def ensure_java_and_maven() -> None:
     if is_ready():
         return
     if not may_install():
-        sys.exit(f"The tests need Java {OLDEST_JAVA} or newer and Maven. Type: {command_to_type()}")
+        sys.exit(
+            f"The tests need a JDK {OLDEST_JAVA} or newer and Maven. Type: {command_to_type()}"
+        )
     run("apt-get", "update", "-q")
     packages = (*first_available(JAVA_PACKAGES), "maven")
     run("apt-get", "install", "-q", "-y", "--no-install-recommends", *packages)
     if not is_ready():
         sys.exit(
-            f"Installed {' and '.join(packages)}, but `java -version` still names none that is "
-            f"{OLDEST_JAVA} or newer. Type: update-alternatives --config java"
+            f"Installed {' and '.join(packages)}, but the `java` on the path is still none that is "
+            f"{OLDEST_JAVA} or newer and has a compiler. Type: update-alternatives --config java"
         )
 
 
@@ -84,8 +87,8 @@ def copy_kafka_jars() -> None:
 
 
 def is_ready() -> bool:
-    """Whether Java is new enough and Maven is there."""
-    return java_version() >= OLDEST_JAVA and shutil.which("mvn") is not None
+    """Whether Java is new enough and has its compiler, and Maven is there."""
+    return java_version() >= OLDEST_JAVA and can_compile() and shutil.which("mvn") is not None
 
 
 def java_version() -> int:
@@ -97,14 +100,22 @@ def java_version() -> int:
     return int(found[1]) if found else 0
 
 
+def can_compile() -> bool:
+    """Whether the `java` on the path runs a program from its source: a runtime alone doesn't."""
+    modules = subprocess.run(
+        ["java", "--list-modules"], capture_output=True, text=True, check=False
+    ).stdout
+    return "jdk.compiler@" in modules
+
+
 def may_install() -> bool:
     """Whether this is Debian or a child of it, and we are root."""
     return shutil.which("apt-get") is not None and os.geteuid() == 0
 
 
 JAVA_AND_MAVEN = {
-    "apt-get": "openjdk-17-jre-headless maven",
-    "dnf": "java-17-openjdk-headless maven",
+    "apt-get": "openjdk-17-jdk-headless maven",
+    "dnf": "java-17-openjdk-devel maven",
     "brew": "openjdk@17 maven && brew link --force openjdk@17",
 }
 
@@ -119,7 +130,7 @@ def command_to_type(package: str | None = None) -> str:
         return f"sudo dnf install -y {package or JAVA_AND_MAVEN['dnf']}"
     if shutil.which("brew"):
         return f"brew install {package or JAVA_AND_MAVEN['brew']}"
-    wanted = package or "Java 17 and Maven"
+    wanted = package or "a JDK 17 and Maven"
     return f"make test   (after installing {wanted} from your system's packages)"
 
 

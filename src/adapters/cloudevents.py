@@ -35,15 +35,18 @@ from domain.score import Score
 
 CONTENT_TYPE = "application/cloudevents+json"
 _HEADERS = (("content-type", CONTENT_TYPE.encode()),)
-_SOURCES = {
+SOURCES: Mapping[type[Message], str] = {
     EventCreated: "/touchline/events-api",
     EventUpdated: "/touchline/events-api",
     BetPlaced: "/touchline/bets-api",
     BetUpdated: "/touchline/bets-api",
     BetsStateChanged: "/touchline/bet-scorer",
 }
+"""Who says what. Readers take any text: a message counts by what it says."""
+
 Choice = TypeVar("Choice", bound=StrEnum)
-_MOST_SAFE_INT = 2**31 - 1
+LARGEST_NUMBER = 2**31 - 1
+"""Of versions: what fits into PostgreSQL's integer."""
 
 DEEPEST = 100
 """Levels of objects and lists. Far below what any stack takes: whether a record can be read must
@@ -60,7 +63,7 @@ class CloudEventsCodec:
         body = {
             "specversion": "1.0",
             "id": str(message.id),
-            "source": _SOURCES[type(message)],
+            "source": SOURCES[type(message)],
             "type": MESSAGE_TYPES[type(message)],
             "subject": str(subject_of(message)),
             "time": format_time(message.time),
@@ -234,8 +237,8 @@ class _Fields:
 
     def number(self, name: str) -> int:
         value: int = self._get(name, int)
-        if not 1 <= value <= _MOST_SAFE_INT:
-            raise MalformedRecord(f"{self._name(name)}: must be from 1 to {_MOST_SAFE_INT}")
+        if not 1 <= value <= LARGEST_NUMBER:
+            raise MalformedRecord(f"{self._name(name)}: must be from 1 to {LARGEST_NUMBER}")
         return value
 
     def uuid(self, name: str) -> UUID:

@@ -188,10 +188,11 @@ def get_event(uow: UnitOfWork, event_id: UUID) -> Event:
     return stored.event
 
 
-def get_bet(uow: UnitOfWork, bet_id: UUID) -> Bet:
-    """The bet, or BetRefused with the reason when its request was refused."""
+def get_bet(uow: UnitOfWork, bet_id: UUID, *, owner: str | None = None) -> Bet:
+    """The bet, or BetRefused with the reason when its request was refused. For an `owner` only
+    that user's bets are there."""
     found = _fate_of(uow, bet_id)
-    if found.standing is not None:
+    if found.standing is not None and owner in (None, found.standing.placement.user_id):
         return found.standing
     if found.refused is not None:
         raise BetRefused(f"bet {bet_id} was refused: {found.refused}", found.refused)
@@ -224,15 +225,16 @@ def delete_event(
     uow.changes.tell([event_id])
 
 
-def delete_bet(uow: UnitOfWork, bet_id: UUID) -> None:
-    """Withdraw a bet while its event is created, for good. The caller commits.
+def delete_bet(uow: UnitOfWork, bet_id: UUID, *, owner: str | None = None) -> None:
+    """Withdraw a bet while its event is created, for good. The caller commits. For an `owner` only
+    that user's bets are there.
 
     Deletes are ordered by the tables, not by the log. So that nobody withdraws a losing bet while
     a kick-off waits unread, the Event Writer must have stood at its partition's end just now.
     """
-    event_id = get_bet(uow, bet_id).event_id
+    event_id = get_bet(uow, bet_id, owner=owner).event_id
     stored = uow.events.lock([event_id], EventLock.DELETE).get(event_id)
-    bet = get_bet(uow, bet_id)
+    bet = get_bet(uow, bet_id, owner=owner)
     if stored is None or stored.event.state is not EventState.CREATED:
         raise EventNotOpen
     ago = uow.positions.caught_up_ago(ConsumerName.EVENT_WRITER, EVENTS_TAXONOMY)

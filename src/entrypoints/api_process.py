@@ -14,7 +14,14 @@ from uvicorn.supervisors import Multiprocess
 from entrypoints import bootstrap
 from entrypoints.ending import end_of_service
 from entrypoints.logs import configure_logs
-from entrypoints.servers import SHUTDOWN_TIMEOUT, Server, bind, serve, url_of
+from entrypoints.servers import (
+    SHUTDOWN_TIMEOUT,
+    Server,
+    bind,
+    check_exposure,
+    serve,
+    url_of,
+)
 from entrypoints.settings import Settings, load_settings
 
 URL_FOR_WORKERS = "_TOUCHLINE_WORKERS_DATABASE_URL"
@@ -25,6 +32,7 @@ APPS = {"events": bootstrap.events_api, "bets": bootstrap.bets_api}
 
 def run_api(name: str, settings: Settings, url: str, *, host: str, port: int, workers: int) -> None:
     """Serve until SIGTERM or SIGINT; open requests are answered first."""
+    check_exposure(settings, host)
     if workers == 1:
         asyncio.run(_run_one(name, settings, url, host, port))
         return

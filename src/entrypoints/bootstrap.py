@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -17,20 +18,23 @@ from adapters.postgres.database import PostgresDatabase
 from domain.bet_scorer import BetScorer
 from domain.bet_writer import BetWriter
 from domain.consumer import Consumer
+from domain.errors import Misconfigured
 from domain.event_writer import EventWriter
 from domain.log import PARTITIONS, TOPICS
 from domain.ports import Codec, Listener, MessageBus
 from domain.records import ConsumerName
 from entrypoints.health import STUCK_SECONDS, Dependencies, Liveness
 from entrypoints.runner import ConsumerRunner
-from entrypoints.settings import Settings
+from entrypoints.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from prometheus_client import CollectorRegistry
 
+    from adapters.http.app import Protection
     from adapters.http.feed import Feed
     from adapters.http.metrics import ConsumerMetrics
+    from adapters.http.tokens import JsonWebTokens
     from adapters.telemetry.measures import Measures
     from adapters.telemetry.verification import VerificationMetrics
 
@@ -298,6 +302,7 @@ def _api(
         feed,
         health=Dependencies(opened, bus),
         registry=registry,
+        protection=protection(settings),
         alive=Liveness(beside, opened, bus),
     )
 
@@ -323,3 +328,47 @@ def _api_registry(
     if measures is not None:
         registry.register(measures)
     return registry
+
+
+def protection(settings: Settings) -> "Protection":
+    """What the servers are kept from."""
+    from adapters.http.app import Protection
+
+    return Protection(
+        tokens=tokens(settings) if settings.auth == "jwt" else None,
+        rate_limit=settings.rate_limit,
+        request_seconds=(settings.answer_wait_ms + settings.request_limit_ms) / 1000,
+        origins=settings.cors_origins.split(",") if settings.cors_origins else (),
+    )
+
+
+def sign_token(
+    settings: Settings,
+    subject: str,
+    *,
+    role: str,
+    now: datetime,
+    lifetime: timedelta,
+    private_key: Path | None = None,
+) -> str:
+    """A token, signed with the secret or the private key of the public one. Raises InvalidValue for
+    a subject that can't be a user, Misconfigured without a key."""
+    from adapters.http.access import Role
+
+    if private_key is None and not settings.auth_secret.get_secret_value():
+        raise Misconfigured(f"what signs it must be in {PREFIX}AUTH_SECRET, or in a file of --key")
+    signer = tokens(settings, private_key=private_key)
+    return signer.sign(subject, Role(role), now=now, lifetime=lifetime)
+
+
+def tokens(settings: Settings, *, private_key: Path | None = None) -> "JsonWebTokens":
+    """What reads tokens, and signs them where it has the secret or the private key."""
+    from adapters.http.tokens import JsonWebTokens
+
+    of_pair = private_key or settings.auth_public_key_file
+    return JsonWebTokens(
+        key=of_pair.read_bytes() if of_pair else settings.auth_secret.get_secret_value().encode(),
+        algorithm="RS256" if of_pair else "HS256",
+        issuer=settings.auth_issuer,
+        audience=settings.auth_audience,
+    )

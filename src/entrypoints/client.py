@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from domain.errors import TouchlineError
+from entrypoints.credentials import own_headers
 
 ANSWER_SECONDS = 10
 """How long an answer may take; a server answers 202 long before."""
@@ -38,7 +39,7 @@ def ask(
     key: str | None = None,
 ) -> Json:
     """The body of the answer; with `pending` where the request is not decided yet."""
-    headers = {} if key is None else {"Idempotency-Key": key}
+    headers = {**own_headers(), **({} if key is None else {"Idempotency-Key": key})}
     wanted = {name: str(value) for name, value in (params or {}).items() if value is not None}
     try:
         # Straight to the server: a proxy of the environment is not meant for it.
@@ -56,7 +57,7 @@ def stream(
     url: str, *, params: Mapping[str, object], last_id: str = ""
 ) -> Iterator[StreamedMessage]:
     """The messages of a stream until it ends. Raises NotDone when it breaks off, or is refused."""
-    headers = {"Last-Event-ID": last_id} if last_id else {}
+    headers = {**own_headers(), **({"Last-Event-ID": last_id} if last_id else {})}
     wanted = {name: str(value) for name, value in params.items() if value is not None}
     timeout = httpx.Timeout(ANSWER_SECONDS, read=SILENCE_SECONDS)
     try:

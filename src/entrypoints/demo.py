@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from rich.console import Console
 
+from entrypoints.credentials import Credentials, no_headers
 from entrypoints.demo_client import DemoFailed, Servers
 from entrypoints.demo_narrator import new_narrator
 from entrypoints.demo_player import Player, Waits
@@ -32,6 +33,7 @@ def replay(
     bets_url: str,
     console: Console,
     stop: threading.Event,
+    credentials: Credentials = no_headers,
     waits: Waits = Waits(),  # noqa: B008 - immutable
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> bool:
@@ -60,6 +62,7 @@ def replay(
                 bets_url=bets_url,
                 patience=waits.for_an_answer,
                 delay=waits.between_tries,
+                credentials=credentials,
             )
             player = Player(servers, narrator, match, bets=bets, speed=speed, waits=waits)
             return await player.play()

@@ -13,6 +13,7 @@ import httpx
 
 from domain.bets import BetState, Market
 from domain.errors import TouchlineError
+from entrypoints.credentials import Credentials, no_headers
 
 LONGEST_DELAY = 2.0
 """Seconds between two tries, where the server names none."""
@@ -72,6 +73,7 @@ class Servers:
         bets_url: str,
         patience: float,
         delay: float = 0.1,
+        credentials: Credentials = no_headers,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._http = http
@@ -79,6 +81,7 @@ class Servers:
         self._bets_url = _checked_url(bets_url)
         self._patience = patience
         self._delay = delay
+        self._credentials = credentials
         self._sleep = sleep
 
     async def greet(self, *, patience: float) -> None:
@@ -103,7 +106,7 @@ class Servers:
     async def place_bet(self, event_id: str, user_id: str, market: Market, *, key: str) -> str:
         """The new bet's id."""
         body = {"userId": user_id, "eventId": event_id, "market": market.value}
-        bet = await self._ask("POST", f"{self._bets_url}/bets", body, key=key)
+        bet = await self._ask("POST", f"{self._bets_url}/bets", body, key=key, user=user_id)
         return str(bet["id"])
 
     async def tally(self, event_id: str, *, patience: float = 0) -> Tally:
@@ -144,10 +147,18 @@ class Servers:
         ]
 
     async def _ask(
-        self, method: str, url: str, body: Mapping[str, str], *, key: str | None = None
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, str],
+        *,
+        key: str | None = None,
+        user: str | None = None,
     ) -> Json:
-        """What became of a creating or updating request, once it is decided."""
+        """What became of a creating or updating request, of a player or the operator, once it is
+        decided."""
         headers = {} if key is None else {"Idempotency-Key": key}
+        headers |= self._credentials(user)
         answer = _accepted(await self._call(method, url, json=body, headers=headers))
         asked = _json(answer)
         if answer.status_code != httpx.codes.ACCEPTED:
@@ -176,6 +187,7 @@ class Servers:
         self, method: str, url: str, *, patience: float | None = None, **request: Any
     ) -> httpx.Response:
         """The answer, whatever it is; the request is sent again while the server is away."""
+        request.setdefault("headers", self._credentials(None))
         deadline = self._now() + (self._patience if patience is None else patience)
         delay = self._delay
         while True:

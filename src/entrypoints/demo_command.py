@@ -5,6 +5,7 @@ import threading
 import typer
 from rich.console import Console
 
+from entrypoints.credentials import Credentials, no_headers
 from entrypoints.demo import DemoFailed, replay
 from entrypoints.matches import MATCHES
 
@@ -16,6 +17,7 @@ def run_demo(
     speed: float | None = None,
     events_url: str,
     bets_url: str,
+    credentials: Credentials = no_headers,
     stop: threading.Event | None = None,
 ) -> bool:
     """Replay the match; tell whether every bet ended right."""
@@ -30,6 +32,7 @@ def run_demo(
             speed=speed,
             events_url=events_url,
             bets_url=bets_url,
+            credentials=credentials,
             console=Console(),
             stop=stop or threading.Event(),
         )

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -33,6 +33,7 @@ app.add_typer(letters, name="dead-letters", no_args_is_help=True)
 app.add_typer(game_commands.events, name="events", no_args_is_help=True)
 app.add_typer(game_commands.bets, name="bets", no_args_is_help=True)
 
+TokenRole = Literal["player", "operator", "auditor"]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="0 = a free one.", min=0, max=65535)]
 HealthPort = Annotated[
@@ -175,11 +176,49 @@ def demo(
     bets_url: Annotated[str, typer.Option(help="The bets API.")] = "http://127.0.0.1:8002",
 ) -> None:
     """Replay a recorded match over HTTP and watch the bets flip."""
+    from entrypoints.credentials import credentials_of_all
     from entrypoints.demo_command import run_demo
 
-    right = run_demo(match=match, bets=bets, speed=speed, events_url=events_url, bets_url=bets_url)
+    credentials = credentials_of_all(_settings())
+    right = run_demo(
+        match=match,
+        bets=bets,
+        speed=speed,
+        events_url=events_url,
+        bets_url=bets_url,
+        credentials=credentials,
+    )
     if not right:
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def token(
+    subject: Annotated[str, typer.Argument(help="Who it is for: a player's userId.")],
+    *,
+    role: Annotated[TokenRole, typer.Option(help="What it lets them do.")] = "player",
+    hours: Annotated[float, typer.Option(help="How long it lasts.", min=0.01)] = 24.0,
+    key: Annotated[
+        Path | None, typer.Option(help="PEM of the private key; default: TOUCHLINE_AUTH_SECRET.")
+    ] = None,
+    link: Annotated[
+        str | None, typer.Option(help="A server's address: print a link that signs in there.")
+    ] = None,
+) -> None:
+    """Make a token for TOUCHLINE_AUTH=jwt."""
+    from datetime import UTC, datetime, timedelta
+
+    from entrypoints.bootstrap import sign_token
+
+    made = sign_token(
+        _settings(),
+        subject,
+        role=role,
+        now=datetime.now(UTC),
+        lifetime=timedelta(hours=hours),
+        private_key=key,
+    )
+    typer.echo(made if link is None else f"{link.rstrip('/')}/pages/sign-in#{made}")
 
 
 @app.command()

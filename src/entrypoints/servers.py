@@ -5,11 +5,14 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 
 from domain.errors import Misconfigured
+from entrypoints.settings import PREFIX, Settings
 
 KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than clients keep theirs, or a request would
@@ -17,6 +20,28 @@ meet its end. httpx keeps five, which is uvicorn's default, too."""
 
 SHUTDOWN_TIMEOUT = 5
 """Seconds that open requests get when a server stops."""
+
+
+def check_exposure(settings: Settings, host: str) -> None:
+    """Raises Misconfigured for an address that others reach, where nobody is asked for a token;
+    only warns where that is allowed."""
+    if settings.auth != "off" or _is_loopback(host):
+        return
+    if not settings.allow_unauthenticated:
+        raise Misconfigured(
+            f"{host} is reached from outside this machine, and anybody there could do everything:"
+            f" ask for tokens ({PREFIX}AUTH=jwt), listen on 127.0.0.1, or, if others are kept"
+            f" away otherwise, set {PREFIX}ALLOW_UNAUTHENTICATED=1"
+        )
+    structlog.get_logger("servers").warning("anybody who reaches it may do everything", host=host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        found = {each[4][0] for each in socket.getaddrinfo(host, None)}
+    except OSError:
+        return False
+    return all(ip_address(str(each).partition("%")[0]).is_loopback for each in found)
 
 
 def bind(host: str, port: int) -> socket.socket:

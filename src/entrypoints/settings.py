@@ -17,7 +17,7 @@ ENV_FILE = ".env"
 OF_FILE = "_FILE"
 """TOUCHLINE_…_FILE names the file that holds a secret."""
 
-SECRETS = ("database_url", "kafka_sasl_password", "auth_secret")
+SECRETS = ("database_url", "kafka_sasl_password", "auth_secret", "token")
 """What is never shown, and may be in a file instead."""
 
 LEAST_SECRET = 32
@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     )
     auth_issuer: str = Field(default="touchline", description="the tokens' `iss`")
     auth_audience: str = Field(default="touchline", description="the tokens' `aud`")
+    token: SecretStr = Field(
+        default=SecretStr(""), description="what the commands show to servers that ask for one"
+    )
     allow_unauthenticated: bool = Field(
         default=False,
         description="`1`: without tokens listen on more than the loopback address, too",

@@ -12,10 +12,11 @@ from domain.errors import Misconfigured
 from domain.log import EVENTS_TAXONOMY, PARTITIONS
 from domain.records import ConsumerName
 from entrypoints import bootstrap
+from entrypoints.credentials import Credentials, credentials_of_all
 from entrypoints.ending import end_in_time, end_of_service, end_on_signal, ignore_signals
 from entrypoints.logs import spare_terminals
 from entrypoints.runner import ConsumerRunner
-from entrypoints.servers import Server, bind, serve, url_of
+from entrypoints.servers import Server, bind, check_exposure, serve, url_of
 from entrypoints.settings import Settings
 
 
@@ -25,6 +26,8 @@ def run_everything(
     """Run until SIGTERM or SIGINT, then drain: requests first, then the consumers."""
     end_on_signal()
     spare_terminals(settings)
+    check_exposure(settings, host)
+    play = credentials_of_all(settings) if demo else None
     sockets = [bind(host, events_port), bind(host, bets_port)]
     with _only_one(settings.data), bootstrap.database_url(settings) as url:
         bootstrap.migrate(url)
@@ -46,7 +49,7 @@ def run_everything(
                 for create in (bootstrap.events_api, bootstrap.bets_api)
             ]
             servers = [Server(*each) for each in zip(apps, sockets, strict=True)]
-            asyncio.run(_serve(servers, runners, [url_of(each) for each in sockets], demo=demo))
+            asyncio.run(_serve(servers, runners, [url_of(each) for each in sockets], play))
         finally:
             ignore_signals()
             stop_consumers.set()
@@ -69,10 +72,13 @@ def _only_one(data: Path) -> Iterator[None]:
 
 
 async def _serve(
-    servers: list[Server], runners: list[ConsumerRunner], urls: list[str], *, demo: bool
+    servers: list[Server],
+    runners: list[ConsumerRunner],
+    urls: list[str],
+    play: Credentials | None,
 ) -> None:
     stop = await end_of_service()
-    ready = asyncio.create_task(_announce(servers, runners, urls, stop, demo=demo))
+    ready = asyncio.create_task(_announce(servers, runners, urls, stop, play))
     await serve(servers, stop)
     ready.cancel()
     with suppress(asyncio.CancelledError):
@@ -84,18 +90,18 @@ async def _announce(
     runners: list[ConsumerRunner],
     urls: list[str],
     stop: asyncio.Event,
-    *,
-    demo: bool,
+    play: Credentials | None,
 ) -> None:
-    """Say `touchline ready …` once every part is up; then play the demo match."""
+    """Say `touchline ready …` once every part is up; then play the demo match, if there are
+    credentials for it."""
     for server in servers:
         await server.until_started()
     while not all(map(_is_reading, runners)):  # noqa: ASYNC110 - other threads, no event
         await asyncio.sleep(0.01)
     print(f"touchline ready events={urls[0]} bets={urls[1]}", flush=True)  # noqa: T201
-    if demo:
+    if play is not None:
         print(f"Watch it at {urls[1]}/ and run matches at {urls[0]}/", flush=True)  # noqa: T201
-        await _play(urls, stop)
+        await _play(urls, stop, play)
 
 
 def _is_reading(runner: ConsumerRunner) -> bool:
@@ -103,13 +109,16 @@ def _is_reading(runner: ConsumerRunner) -> bool:
     return runner.trouble is None and len(taxonomy) == PARTITIONS
 
 
-async def _play(urls: list[str], stop: asyncio.Event) -> None:
+async def _play(urls: list[str], stop: asyncio.Event, credentials: Credentials) -> None:
     from entrypoints.demo_command import run_demo
 
     stop_demo = threading.Event()
     loop = asyncio.get_running_loop()
     playing = loop.run_in_executor(
-        None, lambda: run_demo(events_url=urls[0], bets_url=urls[1], stop=stop_demo)
+        None,
+        lambda: run_demo(
+            events_url=urls[0], bets_url=urls[1], credentials=credentials, stop=stop_demo
+        ),
     )
     stopping = asyncio.ensure_future(stop.wait())
     either: list[asyncio.Future[Any]] = [playing, stopping]

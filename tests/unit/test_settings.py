@@ -90,6 +90,7 @@ def test_the_defaults_run_everything_embedded() -> None:
         "auth_public_key_file": None,
         "auth_issuer": "touchline",
         "auth_audience": "touchline",
+        "token": SecretStr(""),
         "allow_unauthenticated": False,
         "rate_limit": 0,
         "cors_origins": "",

@@ -1,22 +1,27 @@
 """What all servers share: the application frame, health, metrics, and common answers."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from adapters.http import problems
+from adapters.http.access import Guard, Tokens
 from adapters.http.bodies import StrictRoute
 from adapters.http.desk import Desk
 from adapters.http.feed import Feed
+from adapters.http.limits import RateLimit, TimeLimit
 from adapters.http.metrics import RequestMetrics
 from adapters.http.openapi import RULES, DescribedApi, refusals
-from adapters.http.pages.rendering import STATIC, LastingFiles
+from adapters.http.pages.rendering import STATIC, LastingFiles, docs_page
+from adapters.http.request_ids import HEADER as REQUEST_ID
 from adapters.http.schemas import show_pending
 from domain.verdicts import Publication
 
@@ -29,6 +34,24 @@ Alive = Callable[[], dict[str, str]]
 REQUIRED = "database"
 """Without it a server is not ready; without the bus, reads go on."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """What a server is kept from: who may not, who wants too much, and pages of elsewhere."""
+
+    tokens: Tokens | None = None
+    """None: anybody may do everything."""
+    rate_limit: float = 0
+    """Requests a second of one client; 0: any number."""
+    request_seconds: float = 12.0
+    origins: Sequence[str] = ()
+    """Whose pages may use the API."""
+
+    def guard(self) -> Guard:
+        return Guard(self.tokens, RateLimit(self.rate_limit) if self.rate_limit else None)
+
+
+UNPROTECTED = Protection()
 
 HEAD = "touchline.head"
 """Set in the scope of a request that was HEAD."""
@@ -51,6 +74,59 @@ class HeadAsGet:
         await self._app(scope, receive, send)
 
 
+_DEFAULTS = {
+    b"cache-control": b"private, no-cache",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"referrer-policy": b"no-referrer",
+    b"x-content-type-options": b"nosniff",
+}
+"""Headers of every answer that doesn't say otherwise (pages do): nothing of it is run, framed,
+guessed at or kept by others. HTTPS ends before us: Strict-Transport-Security is said there."""
+
+
+class SafeHeaders:
+    """Tells browsers to be careful."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def careful(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = message["headers"]
+                names = {name for name, _ in given}
+                message["headers"] = [
+                    *given,
+                    *((name, value) for name, value in _DEFAULTS.items() if name not in names),
+                ]
+            await send(message)
+
+        await self._app(scope, receive, careful)
+
+
+_ASKED = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "Prefer",
+    REQUEST_ID,
+]
+_GIVEN = ["ETag", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate", REQUEST_ID]
+
+
+def _let_in(app: FastAPI, origins: Sequence[str]) -> None:
+    """Let pages of these origins use the API: with a token of their own, never with our cookie."""
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=[*_ASKED, "Last-Event-ID"],
+        expose_headers=_GIVEN,
+    )
+
+
 def new_app(
     title: str,
     desk: Desk,
@@ -58,6 +134,7 @@ def new_app(
     *,
     health: Health,
     registry: CollectorRegistry,
+    protection: Protection,
     alive: Alive = dict,
 ) -> FastAPI:
     """An application that opens and closes desk and feed, and answers every error as a problem."""
@@ -72,8 +149,16 @@ def new_app(
         finally:
             desk.close()
 
-    app = health_app(title, health=health, registry=registry, alive=alive, lifespan=lifespan)
+    app = health_app(
+        title,
+        health=health,
+        registry=registry,
+        alive=alive,
+        lifespan=lifespan,
+        protection=protection,
+    )
     app.state.end_streams = feed.end_streams
+    app.add_api_route("/docs", docs_page, include_in_schema=False)
     app.mount("/static", GZipMiddleware(LastingFiles(directory=STATIC)), name="static")
     app.description = RULES
     return app
@@ -86,12 +171,22 @@ def health_app(
     registry: CollectorRegistry,
     alive: Alive = dict,
     lifespan: Lifespan[FastAPI] | None = None,
+    protection: Protection = UNPROTECTED,
 ) -> FastAPI:
     """An application with `/livez`, `/readyz` and `/metrics`: all that a consumer serves."""
-    app = DescribedApi(title=title, lifespan=lifespan, redirect_slashes=False, redoc_url=None)
+    app = DescribedApi(
+        title=title, lifespan=lifespan, redirect_slashes=False, docs_url=None, redoc_url=None
+    )
     app.state.end_streams = _nothing
+    app.state.guard = protection.guard()
+    # The last is the first that a request meets.
+    too_long = problems.unavailable("the request took too long")
+    app.add_middleware(TimeLimit, seconds=protection.request_seconds, answer=too_long)
     app.add_middleware(RequestMetrics, registry=registry)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(SafeHeaders)
+    if protection.origins:
+        _let_in(app, protection.origins)
     problems.install(app)
     app.include_router(_health_routes(health, registry, alive))
     return app
@@ -106,8 +201,9 @@ def _health_routes(health: Health, registry: CollectorRegistry, alive: Alive) ->
 
     @router.get(
         "/livez",
+        operation_id="livez",
         response_model=dict[str, str],
-        responses=refusals()
+        responses=refusals(is_open=True)
         | {503: {"description": "Stuck: start it anew.", "model": dict[str, str]}},
     )
     def livez() -> Response:
@@ -119,8 +215,9 @@ def _health_routes(health: Health, registry: CollectorRegistry, alive: Alive) ->
 
     @router.get(
         "/readyz",
+        operation_id="readyz",
         response_model=dict[str, str],
-        responses=refusals()
+        responses=refusals(is_open=True)
         | {503: {"description": "Not ready, and why.", "model": dict[str, str]}},
     )
     def readyz() -> Response:
@@ -130,7 +227,12 @@ def _health_routes(health: Health, registry: CollectorRegistry, alive: Alive) ->
         body = {"status": "ok" if ready else "unavailable", **found}
         return JSONResponse(body, 200 if ready else 503)
 
-    @router.get("/metrics", response_class=PlainTextResponse, responses=refusals())
+    @router.get(
+        "/metrics",
+        operation_id="metrics",
+        response_class=PlainTextResponse,
+        responses=refusals(is_open=True),
+    )
     def metrics() -> Response:
         """Prometheus text."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -5,7 +5,16 @@ from typing import Annotated, ClassVar
 from fastapi import APIRouter, FastAPI, Query, Response
 from prometheus_client import CollectorRegistry
 
-from adapters.http.app import Alive, Health, json_response, new_app, pending
+from adapters.http.access import CallerOf
+from adapters.http.app import (
+    UNPROTECTED,
+    Alive,
+    Health,
+    Protection,
+    json_response,
+    new_app,
+    pending,
+)
 from adapters.http.bodies import StrictRoute
 from adapters.http.desk import Desk
 from adapters.http.feed import Feed
@@ -61,9 +70,23 @@ class LeaderboardQuery(LimitQuery):
 
 
 def create_bets_api(
-    desk: Desk, feed: Feed, *, health: Health, registry: CollectorRegistry, alive: Alive = dict
+    desk: Desk,
+    feed: Feed,
+    *,
+    health: Health,
+    registry: CollectorRegistry,
+    protection: Protection = UNPROTECTED,
+    alive: Alive = dict,
 ) -> FastAPI:
-    app = new_app("Touchline bets", desk, feed, health=health, registry=registry, alive=alive)
+    app = new_app(
+        "Touchline bets",
+        desk,
+        feed,
+        health=health,
+        registry=registry,
+        protection=protection,
+        alive=alive,
+    )
     app.include_router(_routes(desk))
     app.include_router(_tally_routes(desk))
     app.include_router(_leaderboard_routes(desk))
@@ -94,17 +117,21 @@ def _routes(desk: Desk) -> APIRouter:
         | refusals(404, 409, 415),
         openapi_extra=taking("Idempotency-Key", "Prefer"),
     )
-    async def post_bet(body: NewBet, key: IdempotencyKey, respond_async: RespondAsync) -> Response:
+    async def post_bet(
+        body: NewBet, key: IdempotencyKey, respond_async: RespondAsync, caller: CallerOf
+    ) -> Response:
         """Place a bet."""
+        caller.acting_for(body.userId)
         bet = await submit_bet(desk, body, key=key, respond_async=respond_async)
         return _answer(bet, status=201, respond_async=respond_async)
 
     @router.get("", operation_id="list_bets", response_model=BetPage, responses=refusals())
-    async def get_bets(query: Annotated[BetsQuery, Query()]) -> Response:
-        """Bets, newest first."""
+    async def get_bets(query: Annotated[BetsQuery, Query()], caller: CallerOf) -> Response:
+        """Bets, newest first; a player's own."""
+        user_id = caller.acting_for(query.userId)
         bets = await desk.read(
             lambda uow: uow.bets.page(
-                user_id=query.userId,
+                user_id=user_id,
                 event_id=query.eventId,
                 market=query.market,
                 state=query.state,
@@ -123,9 +150,10 @@ def _routes(desk: Desk) -> APIRouter:
     @router.get(
         "/{bet_id}", operation_id="get_bet", response_model=ShownBet, responses=refusals(404)
     )
-    async def get_one(bet_id: UuidText) -> Response:
+    async def get_one(bet_id: UuidText, caller: CallerOf) -> Response:
         """One bet; 404 `bet-refused` with the reason for one that was refused."""
-        return json_response(show_bet(await desk.read(lambda uow: get_bet(uow, bet_id))))
+        bet = await desk.read(lambda uow: get_bet(uow, bet_id, owner=caller.owner))
+        return json_response(show_bet(bet))
 
     @router.patch(
         "/{bet_id}",
@@ -149,9 +177,9 @@ def _routes(desk: Desk) -> APIRouter:
     @router.delete(
         "/{bet_id}", status_code=204, operation_id="delete_bet", responses=refusals(404, 409)
     )
-    async def delete(bet_id: UuidText) -> Response:
+    async def delete(bet_id: UuidText, caller: CallerOf) -> Response:
         """Withdraw a bet while its event is created."""
-        await desk.write(lambda uow: delete_bet(uow, bet_id))
+        await desk.write(lambda uow: delete_bet(uow, bet_id, owner=caller.owner))
         return Response(status_code=204)
 
     @router.get(
@@ -160,11 +188,11 @@ def _routes(desk: Desk) -> APIRouter:
         response_model=BetHistory,
         responses=refusals(404),
     )
-    async def get_history(bet_id: UuidText) -> Response:
+    async def get_history(bet_id: UuidText, caller: CallerOf) -> Response:
         """Each change of the bet's state with what caused it, oldest first."""
 
         def query(uow: UnitOfWork) -> list[BetChange]:
-            bet = get_bet(uow, bet_id)
+            bet = get_bet(uow, bet_id, owner=caller.owner)
             versions = uow.event_versions.history(bet.event_id)
             return list(bet_history(bet, versions, uow.logs.generations()))
 

@@ -11,6 +11,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from adapters.http.access import bearer, check_is_listed
 from adapters.http.problems import BadRequest
 
 LARGEST_BODY = 64 * 1024
@@ -21,13 +22,17 @@ _JSON = frozenset({"application/json", "application/merge-patch+json"})
 
 
 class StrictRoute(APIRoute):
-    """A route that refuses large bodies, what is not JSON, and unknown or repeated parameters."""
+    """A route that refuses who may not use it, large bodies, what is not JSON, and unknown or
+    repeated parameters."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        operation = self.operation_id or self.name
+        check_is_listed(operation)
         known = {name for p in _query_params(self.dependant) for name in _query_names(p)}
 
         async def strict(request: Request) -> Response:
+            request.app.state.guard.admit(request, operation, bearer(request))
             if request.method in _WITH_BODY:
                 _check_media_type(request)
             body = await read_body(request)

@@ -7,7 +7,15 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response
 from prometheus_client import CollectorRegistry
 from pydantic import Field
 
-from adapters.http.app import Alive, Health, json_response, new_app, pending
+from adapters.http.app import (
+    UNPROTECTED,
+    Alive,
+    Health,
+    Protection,
+    json_response,
+    new_app,
+    pending,
+)
 from adapters.http.bodies import StrictRoute
 from adapters.http.desk import Desk
 from adapters.http.feed import Feed
@@ -63,9 +71,23 @@ class EventsQuery(PageQuery):
 
 
 def create_events_api(
-    desk: Desk, feed: Feed, *, health: Health, registry: CollectorRegistry, alive: Alive = dict
+    desk: Desk,
+    feed: Feed,
+    *,
+    health: Health,
+    registry: CollectorRegistry,
+    protection: Protection = UNPROTECTED,
+    alive: Alive = dict,
 ) -> FastAPI:
-    app = new_app("Touchline events", desk, feed, health=health, registry=registry, alive=alive)
+    app = new_app(
+        "Touchline events",
+        desk,
+        feed,
+        health=health,
+        registry=registry,
+        protection=protection,
+        alive=alive,
+    )
     app.include_router(_routes(desk))
     app.include_router(stream_routes(desk, feed, with_bets=False))
     app.include_router(operator_pages(desk, feed))

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from time import monotonic
+from time import monotonic, time
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -156,9 +156,15 @@ class Feed:
 
     @asynccontextmanager
     async def joined(
-        self, views: Collection[View], *, event_id: UUID | None = None, since: Reach | None = None
+        self,
+        views: Collection[View],
+        *,
+        event_id: UUID | None = None,
+        since: Reach | None = None,
+        until: float | None = None,
     ) -> AsyncIterator[Stream]:
-        """A stream that begins with what there is, and the versions made from `since` on. Raises
+        """A stream that begins with what there is, and the versions made from `since` on. `until`
+        is when its client's token ends, in seconds since 1970, and then it ends, too. Raises
         Unavailable when there are too many, or the server ends."""
         if self._closing.is_set():
             raise Unavailable("the server is about to end")
@@ -167,10 +173,13 @@ class Feed:
         stream = Stream(views, event_id=event_id, since=since)
         self._streams.add(stream)
         self._watcher.wake()
+        end = None if until is None else self._loop.call_later(until - time(), stream.end)
         try:
             yield stream
         finally:
             self._streams.discard(stream)
+            if end is not None:
+                end.cancel()
 
     def _run(self) -> None:
         """The thread: round after round, whatever happens in one."""

@@ -1,12 +1,13 @@
 """What OpenAPI says of a server that FastAPI doesn't find by itself: problems and headers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.types import ASGIApp
 
+from adapters.http.access import MAY, OPEN
 from adapters.http.headers import ENTITY_TAGS_PATTERN, KEY_PATTERN
 from adapters.http.problems import CONTENT_TYPE
 from adapters.http.request_ids import RequestIds
@@ -23,7 +24,9 @@ Errors are `application/problem+json` (RFC 9457); `type` is `/problems/CODE`, an
 that. Times are RFC 3339, with an offset in what you send, in UTC in what you get.
 
 Unknown or repeated fields and query parameters are refused. A body is JSON in UTF-8 and at most
-64 KiB. `HEAD` is answered wherever `GET` is; `405` names in `Allow` what a path serves.
+64 KiB. `HEAD` is answered wherever `GET` is; `405` names in `Allow` what a path serves. Each answer
+has an `X-Request-ID`, by which logs tell what became of it; it is the `message_id` of what was
+published.
 
 Lists are newest first. `next` of a page is the `cursor` of the one after it, and stable while rows
 are added; it is `null` at the end.
@@ -34,12 +37,15 @@ _ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _REF = "#/components/schemas/{model}"
 
 _MEANINGS = {
+    401: "A token is needed, and none that counts was shown.",
+    403: "The token's role, or its subject, may not do this.",
     404: "It is not there.",
     409: "The rules don't allow it now.",
     412: "The event is at another version.",
     413: "The body is over 64 KiB.",
     415: "The body is not JSON.",
     422: "A part of the request is not allowed; `errors` names it.",
+    429: "Too many requests of this client.",
     500: "Our fault.",
     503: "Kafka or PostgreSQL is away; retry.",
 }
@@ -81,6 +87,11 @@ _GIVEN: Mapping[str, dict[str, Any]] = {
         "description": "`respond-async`, if that was preferred.",
         "schema": {"const": "respond-async"},
     },
+    "WWW-Authenticate": {
+        "description": "How to show a token: `Bearer`, and what was wrong with the one shown.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
     "Retry-After": {
         "description": "Seconds.",
         "required": True,
@@ -97,22 +108,57 @@ class DescribedApi(FastAPI):
         return RequestIds(super().build_middleware_stack())
 
     def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None and self.state.guard.asks_for_tokens:
+            _tell_of_tokens(super().openapi())
         document = super().openapi()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         if Problem.__name__ not in schemas:
             problem = Problem.model_json_schema(ref_template=_REF)
             schemas |= problem.pop("$defs") | {Problem.__name__: problem}
+        for content in _contents(document):
+            # FastAPI says it in OpenAPI 3.2; before that, `schema` is that of each event.
+            if "itemSchema" in content:
+                content["schema"] = content.pop("itemSchema")
         return document
 
 
-def refusals(*statuses: int) -> Responses:
-    """The problems that a route may answer: these, and those that every route may."""
+def _contents(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What is said of each media type that is answered."""
+    for item in document["paths"].values():
+        for operation in item.values():
+            for response in operation["responses"].values():
+                yield from response.get("content", {}).values()
+
+
+def _tell_of_tokens(document: dict[str, Any]) -> None:
+    """Which operations need a token, and of which roles."""
+    scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    document.setdefault("components", {})["securitySchemes"] = {"token": scheme}
+    for path in document["paths"].values():
+        for operation in path.values():
+            roles = MAY[operation["operationId"]]
+            if roles is OPEN:
+                continue
+            operation["security"] = [{"token": []}]
+            described = refusals(401, 403)
+            operation["responses"] |= {str(code): described[code] for code in (401, 403)}
+            operation["description"] = (
+                f"{operation.get('description', '')}\n\nFor: {', '.join(sorted(roles))}."
+            )
+
+
+def refusals(*statuses: int, is_open: bool = False) -> Responses:
+    """The problems that a route may answer: these, and those that every route may. One that is
+    open to all is not counted."""
     content = {CONTENT_TYPE: {"schema": {"$ref": _REF.format(model=Problem.__name__)}}}
     described: Responses = {
         status: {"description": _MEANINGS[status], "content": content}
-        for status in sorted({*statuses, 413, 422, 500, 503})
+        for status in sorted({*statuses, 413, 422, 500, 503} | (set() if is_open else {429}))
     }
-    described[503] |= _headers("Retry-After")
+    for status in described.keys() & {429, 503}:
+        described[status] |= _headers("Retry-After")
+    if 401 in described:
+        described[401] |= _headers("WWW-Authenticate")
     return described
 
 

@@ -1,7 +1,7 @@
 """Errors as application/problem+json (RFC 9457): one table chooses every status."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPMethod, HTTPStatus
 from typing import Any
 
@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
+from adapters.http.access import Forbidden, Unauthenticated
+from adapters.http.limits import RateLimited
 from domain.errors import (
     BetDeleted,
     BetNotFound,
@@ -106,6 +108,19 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> Response:
     return problem(422, "validation-error", detail, errors=named)
 
 
+def unauthenticated(error: Unauthenticated, *, has_token: bool) -> Response:
+    """RFC 6750: what is wrong is only told to who has shown a token."""
+    challenge = 'Bearer realm="touchline"'
+    if has_token:
+        challenge += f', error="invalid_token", error_description="{error}"'
+    return problem(401, "unauthenticated", str(error), headers={"WWW-Authenticate": challenge})
+
+
+def rate_limited(error: RateLimited) -> Response:
+    headers = {"Retry-After": str(error.retry_after)}
+    return problem(429, "rate-limited", str(error), headers=headers)
+
+
 def unavailable(detail: str) -> Response:
     return problem(503, "unavailable", detail, headers=RETRY_AFTER)
 
@@ -133,37 +148,37 @@ def _allowed(request: Request) -> str:
     return ", ".join(sorted(set(found)))
 
 
+_ANSWERS: Mapping[type[Exception], Callable[[Request, Any], Response]] = {
+    Unauthenticated: lambda request, error: unauthenticated(
+        error, has_token="authorization" in request.headers
+    ),
+    Forbidden: lambda _, error: problem(403, "forbidden", str(error)),
+    RateLimited: lambda _, error: rate_limited(error),
+    RuleBroken: lambda _, error: broken_rule(error),
+    BadRequest: lambda _, error: invalid(error.errors),
+    RequestValidationError: lambda _, error: invalid(error.errors()),
+    Unavailable: lambda _, error: unavailable(str(error)),
+    Misconfigured: lambda _, error: unavailable(str(error)),
+    HTTPException: _framework,
+    ClientDisconnect: lambda *_: invalid([{"loc": ["body"], "msg": "ended early"}]),
+    Exception: lambda *_: problem(
+        500, "internal-error", "something went wrong on our side; it is logged"
+    ),
+}
+
+
 def install(app: FastAPI) -> None:
     """Let every error of `app` be answered as a problem."""
+    for error, answer in _ANSWERS.items():
+        app.add_exception_handler(error, _at_once(answer))
 
-    @app.exception_handler(RuleBroken)
-    async def rule_broken(request: Request, error: RuleBroken) -> Response:
-        return broken_rule(error)
 
-    @app.exception_handler(BadRequest)
-    async def bad_request(request: Request, error: BadRequest) -> Response:
-        return invalid(error.errors)
+def _at_once(
+    answer: Callable[[Request, Any], Response],
+) -> Callable[[Request, Any], Awaitable[Response]]:
+    """A handler that runs where it is. Others are given to a thread."""
 
-    @app.exception_handler(RequestValidationError)
-    async def validation(request: Request, error: RequestValidationError) -> Response:
-        return invalid(error.errors())
+    async def handler(request: Request, error: Exception) -> Response:
+        return answer(request, error)
 
-    @app.exception_handler(Unavailable)
-    async def away(request: Request, error: Unavailable) -> Response:
-        return unavailable(str(error))
-
-    @app.exception_handler(Misconfigured)
-    async def misconfigured(request: Request, error: Misconfigured) -> Response:
-        return unavailable(str(error))
-
-    @app.exception_handler(HTTPException)
-    async def framework(request: Request, error: HTTPException) -> Response:
-        return _framework(request, error)
-
-    @app.exception_handler(ClientDisconnect)
-    async def gone(request: Request, error: ClientDisconnect) -> Response:
-        return invalid([{"loc": ["body"], "msg": "ended early"}])
-
-    @app.exception_handler(Exception)
-    async def internal(request: Request, error: Exception) -> Response:
-        return problem(500, "internal-error", "something went wrong on our side; it is logged")
+    return handler

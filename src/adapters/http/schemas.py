@@ -15,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 
+from adapters.http import examples
+from adapters.http.examples import items_of, shown_by
 from adapters.wire import event_data, format_time, parse_time, placement_data
 from domain.bets import LONGEST_USER_ID, Bet, BetState, Market, check_user_id
 from domain.errors import InvalidValue
@@ -84,18 +86,10 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-_EXAMPLE: dict[str, Any] = {
-    "type": "football",
-    "team_1": "Argentina",
-    "team_2": "France",
-    "event_date": "2022-12-18T15:00:00Z",
-}
-
-
 class NewEvent(_Body):
     """An event to be created."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = shown_by(examples.NEW_EVENT)
 
     type: TypeText
     team_1: TeamText
@@ -140,7 +134,9 @@ class EventFields(_Body):
 class EventChanges(EventFields):
     """What shall change; at least one field."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(
+        json_schema_extra={"minProperties": 1, "examples": list(examples.EVENT_CHANGES)}
+    )
 
     @model_validator(mode="after")
     def _not_empty(self) -> "EventChanges":
@@ -152,6 +148,8 @@ class EventChanges(EventFields):
 class NewBet(_Body):
     """A bet to be placed."""
 
+    model_config = shown_by(examples.NEW_BET)
+
     userId: UserText  # noqa: N815 - the brief's name
     eventId: UuidText  # noqa: N815 - the brief's name
     market: Market
@@ -159,6 +157,8 @@ class NewBet(_Body):
 
 class BetChanges(_Body):
     """What of a bet can change from outside: its user, and nothing else."""
+
+    model_config = shown_by({"userId": "bob"})
 
     userId: UserText  # noqa: N815 - the brief's name
 
@@ -170,6 +170,8 @@ ShownNumber = Annotated[int, Field(ge=1)]
 
 
 class ShownEvent(BaseModel):
+    model_config = shown_by(examples.EVENT)
+
     id: UUID
     type: str
     team_1: str
@@ -181,6 +183,8 @@ class ShownEvent(BaseModel):
 
 
 class ShownBet(BaseModel):
+    model_config = shown_by(examples.BET)
+
     id: UUID
     date_created: str = Field(json_schema_extra={"format": "date-time"})
     userId: str  # noqa: N815 - the brief's name
@@ -191,19 +195,27 @@ class ShownBet(BaseModel):
 
 
 class PendingEvent(ShownEvent):
+    model_config = shown_by(examples.PENDING_EVENT)
+
     message_id: UUID
 
 
 class PendingBet(ShownBet):
+    model_config = shown_by(examples.PENDING_BET)
+
     message_id: UUID
 
 
 class EventPage(BaseModel):
+    model_config = shown_by(examples.EVENT_PAGE)
+
     items: list[ShownEvent]
     next: str | None
 
 
 class BetPage(BaseModel):
+    model_config = shown_by(examples.BET_PAGE)
+
     items: list[ShownBet]
     next: str | None
 
@@ -217,6 +229,8 @@ class ShownVersion(BaseModel):
 
 
 class EventHistory(BaseModel):
+    model_config = items_of(examples.VERSION)
+
     items: list[ShownVersion]
 
 
@@ -229,6 +243,8 @@ class ShownChange(BaseModel):
 
 
 class BetHistory(BaseModel):
+    model_config = items_of(examples.CHANGE)
+
     items: list[ShownChange]
 
 
@@ -241,11 +257,15 @@ class MarketTally(BaseModel):
 
 
 class EventTally(BaseModel):
+    model_config = shown_by(examples.TALLY)
+
     event_version: ShownNumber
     markets: dict[Market, MarketTally]
 
 
 class ShownPreview(BaseModel):
+    model_config = shown_by(examples.PREVIEW)
+
     event: ShownEvent
     bets: int = Field(description="How many bets stand on the event.")
     flips: dict[BetState, int] = Field(description="How many of them would get which new state.")
@@ -261,6 +281,8 @@ class ShownStanding(BaseModel):
 
 
 class Leaderboard(BaseModel):
+    model_config = items_of(examples.STANDING)
+
     items: list[ShownStanding]
 
 
@@ -272,7 +294,9 @@ class ProblemError(BaseModel):
 class Problem(BaseModel):
     """RFC 9457; more members where the code has them."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra={"examples": list(examples.PROBLEMS)}
+    )
 
     type: str
     title: str

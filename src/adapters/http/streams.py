@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from adapters.http.access import CallerOf
 from adapters.http.app import was_head
 from adapters.http.bodies import StrictRoute
 from adapters.http.desk import Desk
@@ -70,13 +71,13 @@ def stream_routes(desk: Desk, feed: Feed, *, with_bets: bool) -> APIRouter:
     views = _views_with_bets if with_bets else _views
 
     async def joined(
-        request: Request, asked: Annotated[list[View], Depends(views)]
+        request: Request, asked: Annotated[list[View], Depends(views)], caller: CallerOf
     ) -> AsyncIterator[Stream]:
         since = last_event_id(request)
         event_id = next((v.event_id for v in asked if isinstance(v, EventView)), None)
         if event_id is not None:
             await desk.read(lambda uow: get_event(uow, event_id))
-        async with feed.joined(asked, event_id=event_id, since=since) as stream:
+        async with feed.joined(asked, event_id=event_id, since=since, until=caller.until) as stream:
             yield stream
 
     @router.get(
@@ -126,10 +127,14 @@ def _views(
 
 def _views_with_bets(
     asked: Annotated[list[View], Depends(_views)],
+    caller: CallerOf,
     user_id: Annotated[UserText | None, Query(alias="userId", description="Whose bets.")] = None,
 ) -> list[View]:
+    if user_id is None:
+        return asked
+    caller.acting_for(user_id)
     event_id = next((v.event_id for v in asked if isinstance(v, EventView)), None)
-    return asked if user_id is None else [*asked, BetsView(user_id=user_id, event_id=event_id)]
+    return [*asked, BetsView(user_id=user_id, event_id=event_id)]
 
 
 def _messages(portion: Portion, *, with_bets: bool) -> list[tuple[str, dict[str, Any]]]:

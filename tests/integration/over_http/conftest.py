@@ -30,6 +30,27 @@ def hasty_web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
         yield from _asking(up)
 
 
+SECRET = "what signs the tokens of these tests"
+
+
+@pytest.fixture(scope="session")
+def guarded_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """A Touchline that asks for tokens, and tells everything that it logs."""
+    folder = _folder(tmp_path_factory, answer_wait_ms=30_000)
+    (folder / "secret").write_text(SECRET + "\n")
+    with (folder / ".env").open("a") as settings:
+        settings.write("TOUCHLINE_AUTH=jwt\nTOUCHLINE_AUTH_SECRET_FILE=secret\n")
+        settings.write("TOUCHLINE_CORS_ORIGINS=https://pool.example\nTOUCHLINE_LOG_LEVEL=DEBUG\n")
+    with running_up(folder) as up:
+        yield up
+
+
+@pytest.fixture(scope="session")
+def guarded_web(guarded_up: Up) -> Iterator[Web]:
+    """Its two servers."""
+    yield from _asking(guarded_up)
+
+
 @pytest.fixture(scope="session")
 def story(touchline: Up) -> Iterator[Story]:
     """The inside of the Touchline behind `web`."""

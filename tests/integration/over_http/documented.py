@@ -12,6 +12,9 @@ from jsonschema import Draft202012Validator
 Json = dict[str, Any]
 
 CODES: Mapping[str, tuple[int, frozenset[str]]] = {
+    "unauthenticated": (401, frozenset()),
+    "forbidden": (403, frozenset()),
+    "rate-limited": (429, frozenset()),
     "validation-error": (422, frozenset({"errors"})),
     "not-found": (404, frozenset()),
     "method-not-allowed": (405, frozenset()),
@@ -96,7 +99,8 @@ def check_problem(response: httpx.Response) -> None:
     """Fail unless it is one of the contract's problems, whole and with nothing else."""
     assert response.headers["content-type"] == "application/problem+json"
     assert ("Allow" in response.headers) == (response.status_code == 405)
-    assert ("Retry-After" in response.headers) == (response.status_code == 503)
+    assert ("Retry-After" in response.headers) == (response.status_code in {429, 503})
+    assert ("WWW-Authenticate" in response.headers) == (response.status_code == 401)
     if response.request.method == "HEAD":
         return
     problem = response.json()

@@ -2,6 +2,7 @@
 
 from fastapi import Request, Response
 
+from adapters.http.access import Caller
 from adapters.http.desk import Desk
 from adapters.http.pages.rendering import html
 from adapters.http.paging import decode_cursor, encode_cursor
@@ -12,7 +13,7 @@ from domain.records import Cursor
 PER_PAGE = 100
 
 
-async def event_list(request: Request, desk: Desk, *, side: str) -> Response:
+async def event_list(request: Request, desk: Desk, *, side: str, caller: Caller) -> Response:
     """One page of all events of a state, newest first."""
     try:
         state = EventState(request.query_params.get("state", ""))
@@ -27,7 +28,7 @@ async def event_list(request: Request, desk: Desk, *, side: str) -> Response:
     if len(found) > PER_PAGE:
         more = encode_cursor("events", Cursor(shown[-1].created_at, shown[-1].event.id))
     events = [each.event for each in shown]
-    return html("events.html", side=side, state=state, events=events, next=more)
+    return html("events.html", caller=caller, side=side, state=state, events=events, next=more)
 
 
 def cursor_of(request: Request, items: str) -> Cursor | None:

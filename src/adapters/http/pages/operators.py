@@ -8,12 +8,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from adapters.http.access import Caller, CallerOf
 from adapters.http.desk import Desk
 from adapters.http.feed import Feed, Stream
 from adapters.http.pages.lists import event_list
 from adapters.http.pages.live import OPERATORS, live, part
 from adapters.http.pages.rendering import html
 from adapters.http.pages.route import PageRoute, form, since
+from adapters.http.pages.signing_in import sign_in_pages
 from adapters.http.problems import BadRequest
 from adapters.http.schemas import EventChanges, NewEvent, UuidText
 from adapters.http.streams import id_of
@@ -34,11 +36,12 @@ def operator_pages(desk: Desk, feed: Feed) -> APIRouter:
     _create(router, desk)
     _change(router, desk)
     _keep_live(router, desk, feed)
+    router.include_router(sign_in_pages(side="operator"))
     return router
 
 
 def _show_pages(router: APIRouter, desk: Desk) -> None:
-    async def page(name: str, event_id: UUID | None = None) -> Response:
+    async def page(name: str, caller: Caller, event_id: UUID | None = None) -> Response:
         def look(uow: UnitOfWork) -> dict[str, Any]:
             event = None if event_id is None else get_event(uow, event_id)
             seen = [(type(view), view.look(uow)) for view in [*_views(event_id), *work(event_id)]]
@@ -49,25 +52,31 @@ def _show_pages(router: APIRouter, desk: Desk) -> None:
         reach = await desk.read(reach_now)
         found = await desk.read(look)
         stream = "/pages/stream" + ("" if event_id is None else f"?event_id={event_id}")
-        template = f"operator_{name}.html"
-        return html(template, side="operator", stream=stream, since=id_of(reach) or "", **found)
+        return html(
+            f"operator_{name}.html",
+            caller=caller,
+            side="operator",
+            stream=stream,
+            since=id_of(reach) or "",
+            **found,
+        )
 
     def work(event_id: UUID | None) -> list[View]:
         return [WorkView()] if event_id is None else []
 
-    @router.get("/")
-    async def home() -> Response:
-        return await page("home")
+    @router.get("/", operation_id="page_desk")
+    async def home(caller: CallerOf) -> Response:
+        return await page("home", caller)
 
-    @router.get("/pages/events/{event_id}")
-    async def event(event_id: UuidText) -> Response:
-        return await page("event", event_id)
+    @router.get("/pages/events/{event_id}", operation_id="page_desk_event")
+    async def event(event_id: UuidText, caller: CallerOf) -> Response:
+        return await page("event", caller, event_id)
 
-    @router.get("/pages/events")
-    async def events(request: Request) -> Response:
-        return await event_list(request, desk, side="operator")
+    @router.get("/pages/events", operation_id="page_desk_events")
+    async def events(request: Request, caller: CallerOf) -> Response:
+        return await event_list(request, desk, side="operator", caller=caller)
 
-    @router.get("/pages/work")
+    @router.get("/pages/work", operation_id="page_work")
     async def work_behind() -> Response:
         sight = await desk.read(WorkView().look)
         return HTMLResponse(part("work", sight))
@@ -79,7 +88,7 @@ def _views(event_id: UUID | None) -> list[View]:
 
 
 def _create(router: APIRouter, desk: Desk) -> None:
-    @router.post("/pages/events")
+    @router.post("/pages/events", operation_id="take_event")
     async def create(request: Request) -> Response:
         fields = await form(request)
         key = fields.pop("key", None)
@@ -94,7 +103,7 @@ def _create(router: APIRouter, desk: Desk) -> None:
 
 
 def _change(router: APIRouter, desk: Desk) -> None:
-    @router.get("/pages/events/{event_id}/preview")
+    @router.get("/pages/events/{event_id}/preview", operation_id="page_preview")
     async def preview(event_id: UuidText, request: Request) -> Response:
         """What the change would do, and the button that does it."""
         fields = {name: value.strip() for name, value in request.query_params.items()}
@@ -110,7 +119,7 @@ def _change(router: APIRouter, desk: Desk) -> None:
         event, found = await desk.read(look)
         return html("parts/preview.html", event=event, found=found, fields=fields)
 
-    @router.post("/pages/events/{event_id}")
+    @router.post("/pages/events/{event_id}", operation_id="take_changes")
     async def change(event_id: UuidText, request: Request) -> Response:
         fields = await form(request)
         version = _version(fields)
@@ -121,7 +130,7 @@ def _change(router: APIRouter, desk: Desk) -> None:
         controls = part("controls", EventInSight(event, [], {}))
         return html("parts/changed.html", event=event, controls=controls)
 
-    @router.post("/pages/events/{event_id}/delete")
+    @router.post("/pages/events/{event_id}/delete", operation_id="take_deletion")
     async def delete(event_id: UuidText, request: Request) -> Response:
         version = _version(await form(request))
         await desk.write(lambda uow: delete_event(uow, event_id, expected_versions=[version]))
@@ -143,14 +152,18 @@ def _changes(fields: dict[str, str]) -> EventChanges:
 
 
 def _keep_live(router: APIRouter, desk: Desk, feed: Feed) -> None:
-    async def joined(request: Request, event_id: UuidText | None = None) -> AsyncIterator[Stream]:
+    async def joined(
+        request: Request, caller: CallerOf, event_id: UuidText | None = None
+    ) -> AsyncIterator[Stream]:
         if event_id is not None:
             await desk.read(lambda uow: get_event(uow, event_id))
         views = _views(event_id)
-        async with feed.joined(views, event_id=event_id, since=since(request)) as stream:
+        async with feed.joined(
+            views, event_id=event_id, since=since(request), until=caller.until
+        ) as stream:
             yield stream
 
-    @router.get("/pages/stream", response_class=EventSourceResponse)
+    @router.get("/pages/stream", operation_id="desk_stream", response_class=EventSourceResponse)
     async def stream(
         request: Request, joined: Annotated[Stream, Depends(joined)]
     ) -> AsyncIterator[ServerSentEvent]:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
+from adapters.http.access import Caller, CallerOf, Forbidden
 from adapters.http.desk import Desk
 from adapters.http.feed import Feed, Stream
 from adapters.http.pages import words
@@ -16,6 +17,7 @@ from adapters.http.pages.lists import cursor_of, event_list
 from adapters.http.pages.live import PLAYERS, live, part
 from adapters.http.pages.rendering import html
 from adapters.http.pages.route import PageRoute, form, since
+from adapters.http.pages.signing_in import sign_in_pages
 from adapters.http.problems import BadRequest
 from adapters.http.schemas import NewBet, UuidText
 from adapters.http.streams import id_of
@@ -34,8 +36,10 @@ USER = "touchline_user"
 A_YEAR = 365 * 24 * 3600
 
 
-def user_of(request: Request) -> str | None:
-    """Who the player said to be; None before that."""
+def user_of(request: Request, caller: CallerOf) -> str | None:
+    """Who the player is by token, or said to be; None before that."""
+    if caller.subject is not None:
+        return caller.subject
     user_id = unquote(request.cookies.get(USER, ""))
     try:
         check_user_id(user_id)
@@ -53,11 +57,14 @@ def player_pages(desk: Desk, feed: Feed) -> APIRouter:
     _show_lists(router, desk)
     _take_forms(router, desk)
     _keep_live(router, desk, feed)
+    router.include_router(sign_in_pages(side="player"))
     return router
 
 
 def _show_pages(router: APIRouter, desk: Desk) -> None:
-    async def page(name: str, user: str | None, event_id: UUID | None = None) -> Response:
+    async def page(
+        name: str, caller: Caller, user: str | None, event_id: UUID | None = None
+    ) -> Response:
         def look(uow: UnitOfWork) -> dict[str, Any]:
             event = None if event_id is None else get_event(uow, event_id)
             seen = [(type(view), view.look(uow)) for view in _views(name, user, event_id)]
@@ -71,24 +78,30 @@ def _show_pages(router: APIRouter, desk: Desk) -> None:
         stream = f"/pages/stream?{asked}"
         template = f"player_{name}.html"
         return html(
-            template, user=user, side="player", stream=stream, since=id_of(reach) or "", **found
+            template,
+            caller=caller,
+            user=user,
+            side="player",
+            stream=stream,
+            since=id_of(reach) or "",
+            **found,
         )
 
-    @router.get("/")
-    async def home(user: User) -> Response:
-        return await page("home", user)
+    @router.get("/", operation_id="page_home")
+    async def home(caller: CallerOf, user: User) -> Response:
+        return await page("home", caller, user)
 
-    @router.get("/pages/events/{event_id}")
-    async def event(event_id: UuidText, user: User) -> Response:
-        return await page("event", user, event_id)
+    @router.get("/pages/events/{event_id}", operation_id="page_event")
+    async def event(event_id: UuidText, caller: CallerOf, user: User) -> Response:
+        return await page("event", caller, user, event_id)
 
-    @router.get("/pages/bets")
-    async def bets(user: User) -> Response:
-        return await page("bets", user)
+    @router.get("/pages/bets", operation_id="page_bets")
+    async def bets(caller: CallerOf, user: User) -> Response:
+        return await page("bets", caller, user)
 
-    @router.get("/pages/leaderboard")
-    async def leaderboard(user: User) -> Response:
-        return await page("leaderboard", user)
+    @router.get("/pages/leaderboard", operation_id="page_leaderboard")
+    async def leaderboard(caller: CallerOf, user: User) -> Response:
+        return await page("leaderboard", caller, user)
 
 
 def _views(name: str, user: str | None, event_id: UUID | None) -> list[View]:
@@ -107,25 +120,32 @@ def _views(name: str, user: str | None, event_id: UUID | None) -> list[View]:
 
 
 def _show_lists(router: APIRouter, desk: Desk) -> None:
-    @router.get("/pages/events")
-    async def events(request: Request) -> Response:
-        return await event_list(request, desk, side="player")
+    @router.get("/pages/events", operation_id="page_events")
+    async def events(request: Request, caller: CallerOf) -> Response:
+        return await event_list(request, desk, side="player", caller=caller)
 
-    @router.get("/pages/bets/older")
-    async def older_bets(request: Request, user: User) -> Response:
+    @router.get("/pages/bets/older", operation_id="page_older_bets")
+    async def older_bets(request: Request, caller: CallerOf, user: User) -> Response:
         """A user's bets behind the newest ones, as they are now."""
         if user is None:
             raise BadRequest((["name"], "say who you are first"))
         after = cursor_of(request, "bets")
         found = await desk.read(lambda uow: bets_in_sight(uow, user, after=after))
         return html(
-            "older_bets.html", side="player", bets=found, next=words.older(found), user=user
+            "older_bets.html",
+            side="player",
+            bets=found,
+            next=words.older(found),
+            user=user,
+            caller=caller,
         )
 
 
 def _take_forms(router: APIRouter, desk: Desk) -> None:
-    @router.post("/pages/user")
-    async def remember(request: Request) -> Response:
+    @router.post("/pages/user", operation_id="take_user")
+    async def remember(request: Request, caller: CallerOf) -> Response:
+        if caller.subject is not None:
+            raise Forbidden("you are who your token says")
         user_id = (await form(request)).get("userId", "")
         check_user_id(user_id)
         response = Response(status_code=204, headers={"HX-Refresh": "true"})
@@ -134,7 +154,7 @@ def _take_forms(router: APIRouter, desk: Desk) -> None:
         )
         return response
 
-    @router.post("/pages/bets")
+    @router.post("/pages/bets", operation_id="take_bet")
     async def place(request: Request, user: User) -> Response:
         fields = await form(request)
         if user is None:
@@ -157,15 +177,21 @@ async def _placed(desk: Desk, placed: Bet | Publication) -> Response:
 
 def _keep_live(router: APIRouter, desk: Desk, feed: Feed) -> None:
     async def joined(
-        request: Request, page: str, user: User, event_id: UuidText | None = None
+        request: Request,
+        page: str,
+        caller: CallerOf,
+        user: User,
+        event_id: UuidText | None = None,
     ) -> AsyncIterator[Stream]:
         views = _views(page, user, event_id)
         if event_id is not None:
             await desk.read(lambda uow: get_event(uow, event_id))
-        async with feed.joined(views, event_id=event_id, since=since(request)) as stream:
+        async with feed.joined(
+            views, event_id=event_id, since=since(request), until=caller.until
+        ) as stream:
             yield stream
 
-    @router.get("/pages/stream", response_class=EventSourceResponse)
+    @router.get("/pages/stream", operation_id="player_stream", response_class=EventSourceResponse)
     async def stream(
         request: Request, joined: Annotated[Stream, Depends(joined)]
     ) -> AsyncIterator[ServerSentEvent]:

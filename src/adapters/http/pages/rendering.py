@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -27,6 +28,10 @@ POLICY = (
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 """Nothing is loaded from elsewhere, and nothing runs that is not a file of ours."""
+
+
+DOCS_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+"""Swagger UI gives its elements styles of their own."""
 
 
 @cache
@@ -73,9 +78,15 @@ def html(template: str, status: int = 200, **context: Any) -> Response:
         "Content-Security-Policy": POLICY,
         "Cache-Control": "no-store",
         "Referrer-Policy": "same-origin",
-        "X-Content-Type-Options": "nosniff",
     }
     return HTMLResponse(render(template, **context), status, headers)
+
+
+async def docs_page(request: Request) -> Response:
+    """The API's own description, to be read and tried."""
+    page = html("docs.html", title=request.app.title)
+    page.headers["Content-Security-Policy"] = DOCS_POLICY
+    return page
 
 
 class LastingFiles(StaticFiles):
@@ -84,5 +95,4 @@ class LastingFiles(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
         response.headers["Cache-Control"] = FOREVER
-        response.headers["X-Content-Type-Options"] = "nosniff"
         return response

@@ -7,11 +7,14 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from adapters.http.access import Forbidden, Unauthenticated, check_is_listed
 from adapters.http.bodies import read_body
+from adapters.http.limits import RateLimited
 from adapters.http.pages import words
 from adapters.http.pages.rendering import html
 from adapters.http.problems import RETRY_AFTER, STATUSES, BadRequest
@@ -19,6 +22,11 @@ from adapters.http.streams import last_event_id, reach_of
 from domain.errors import InvalidValue, Misconfigured, RuleBroken, Unavailable
 from domain.records import Reach
 
+TOKEN = "touchline_token"  # noqa: S105 - the name, not the token
+"""The cookie of who has signed in. Only pages read it: the APIs want the token in a header, which
+no page of elsewhere can send along."""
+
+SIGN_IN = "/pages/sign-in"
 FORM = "application/x-www-form-urlencoded"
 _log = logging.getLogger(__name__)
 
@@ -28,24 +36,39 @@ class PageRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        operation = self.operation_id or self.name
+        check_is_listed(operation)
 
         async def shown(request: Request) -> Response:
             try:
+                request.app.state.guard.admit(request, operation, request.cookies.get(TOKEN))
                 if request.method == "POST":
                     _check_form(request)
                 return await handle(request)
+            except Unauthenticated:
+                return _to_sign_in(request)
             except Exception as error:  # noqa: BLE001 - whatever it is, a person waits for a page
                 return _problem(request, error)
 
         return shown
 
 
+def _to_sign_in(request: Request) -> Response:
+    if is_part(request):
+        return Response(status_code=401, headers={"HX-Redirect": SIGN_IN})
+    if request.headers.get("accept") == "text/event-stream":
+        return Response(status_code=401)
+    return RedirectResponse(SIGN_IN, 303)
+
+
 def _problem(request: Request, error: Exception) -> Response:
     status, texts = _told(error)
     template = "problem.html" if is_part(request) else "problem_page.html"
-    response = html(template, status, texts=texts)
+    response = html(template, status, texts=texts, is_forbidden=status == 403)
     if status == 503:
         response.headers.update(RETRY_AFTER)
+    if isinstance(error, RateLimited):
+        response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 
@@ -56,6 +79,10 @@ def _told(error: Exception) -> tuple[int, list[str]]:
             return 422, [f"{error.field}: {error.problem}"]
         case RuleBroken():
             return STATUSES[type(error)], [words.REASONS.get(error.code, str(error))]
+        case Forbidden():
+            return 403, [str(error)]
+        case RateLimited():
+            return 429, [str(error)]
         case BadRequest():
             return 422, [_named(each) for each in error.errors]
         case RequestValidationError() | ValidationError():

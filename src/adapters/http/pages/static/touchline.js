@@ -67,6 +67,13 @@ function draw(figure) {
 
 // Forms
 
+// What a link brought behind its # was never sent to a server; nor does it stay in the address.
+function fromLink(form) {
+  if (location.hash.length < 2) return;
+  form.elements.token.value = decodeURIComponent(location.hash.slice(1));
+  history.replaceState(null, "", location.pathname);
+}
+
 const KEY_SECONDS = 1;
 let asker = null;
 
@@ -80,6 +87,7 @@ function said(target, text) {
 document.addEventListener("DOMContentLoaded", () => {
   const body = document.body;
   dress(document);
+  for (const form of document.querySelectorAll("[data-from-link]")) fromLink(form);
 
   body.addEventListener("htmx:configRequest", event => {
     const { parameters, elt } = event.detail;
