@@ -158,6 +158,7 @@ def a_slice(
         state=state or evaluate(market, version.state, version.score),
         number=number,
         bets=BetColumns.of((bet_id, "ann") for bet_id in bets),
+        cause=version.message_id,
     )
 
 

@@ -89,7 +89,7 @@ def _message(kind: type[Message]) -> Json:
         "title": kind.__name__,
         "description": MEANINGS[kind],
         "contentType": CONTENT_TYPE,
-        "headers": schemas.headers(),
+        "headers": schemas.headers(kind),
         "payload": schemas.payload(kind),
         "bindings": {"kafka": {"key": schemas.key(kind), **BINDING}},
         "examples": [each.shown() for each in story() if type(each.message) is kind],

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from adapters.canonical import CAUSE
 from adapters.cloudevents import CONTENT_TYPE, LARGEST_NUMBER, SOURCES
 from adapters.http.schemas import ScoreText, TeamText, TypeText, UserText
 from adapters.wire import TIME_PATTERN
@@ -83,17 +84,22 @@ def key(kind: type[Message]) -> Json:
     }
 
 
-def headers() -> Json:
+def headers(kind: type[Message]) -> Json:
     """Sent, not required."""
+    content_type = {
+        "type": "string",
+        "description": "Sent, but not required of others.",
+        "examples": [CONTENT_TYPE],
+    }
+    cause = {
+        "type": "string",
+        "description": "The id of the `event.updated` that the new states follow from, to find it "
+        "in logs. A hint: it may be missing, and changes nothing.",
+    }
+    is_slice = kind is BetsStateChanged
     return {
         "type": "object",
-        "properties": {
-            "content-type": {
-                "type": "string",
-                "description": "Sent, but not required of others.",
-                "examples": [CONTENT_TYPE],
-            }
-        },
+        "properties": {"content-type": content_type} | ({CAUSE: cause} if is_slice else {}),
     }
 
 

@@ -97,6 +97,17 @@ ANN, BOB, CARLA = (
 DAVID = replace(CARLA, user_id="david")
 
 
+CAUSES = {
+    event.version: _id(number, made_at=time)
+    for number, time, event in (
+        (106, KICK_OFF, STARTED),
+        (107, GOAL, LEADING),
+        (108, END, FINISHED),
+    )
+}
+"""The ids of the messages that made the versions."""
+
+
 def _taxonomy() -> Iterator[Example]:
     """What was asked for, in order."""
     told: list[tuple[str, str, datetime, Event | Placement]] = [
@@ -144,5 +155,6 @@ def _slice(name: str, summary: str, time: datetime, event: Event, bets: list[Pla
         state=evaluate(market, event.state, event.score),
         number=0,
         bets=BetColumns.of((bet.id, bet.user_id) for bet in bets),
+        cause=CAUSES[event.version],
     )
     return Example(name, summary, message)

@@ -14,7 +14,7 @@ from uuid import UUID
 from domain.bets import LONGEST_USER_ID, BetColumns, BetState, Market, Placement
 from domain.errors import InvalidValue
 from domain.events import LONGEST_TEAM, LONGEST_TYPE, Event, EventState
-from domain.log import BETS_STATE, Record
+from domain.log import BETS_STATE, Headers, Record
 from domain.messages import (
     MESSAGE_TYPES,
     SLICE_SIZE,
@@ -31,6 +31,9 @@ from domain.messages import (
 from domain.score import Score
 
 ALL_KINDS: Kinds = frozenset(MESSAGE_TYPES)
+
+CAUSE = "touchline-cause"
+"""The header of a slice that names the message that caused it."""
 
 _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{6})?Z"
@@ -96,7 +99,7 @@ def read_canonical(record: Record, kinds: Kinds) -> Message | Other | None:
     try:
         text = record.value.decode()
         if record.source.topic == BETS_STATE:
-            found = _slice(text, record.key)
+            found = _slice(text, record.key, record.headers)
             return found if found is None or BetsStateChanged in kinds else Other.OTHER
         return _bet(text, record.key, kinds) or _event(text, record.key, kinds)
     except (ValueError, InvalidValue):
@@ -148,7 +151,7 @@ def _event(text: str, key: bytes, kinds: Kinds) -> Message | Other | None:
     return kind(id=UUID(message), time=at, event=event) if kind in kinds else Other.OTHER
 
 
-def _slice(text: str, key: bytes) -> Message | None:
+def _slice(text: str, key: bytes, headers: Headers) -> Message | None:
     found = _SLICE.fullmatch(text)
     if found is None:
         return None
@@ -169,7 +172,19 @@ def _slice(text: str, key: bytes) -> Message | None:
         state=_BET_STATES[state],
         number=int(number),
         bets=columns,
+        cause=cause_in(headers),
     )
+
+
+def cause_in(headers: Headers) -> UUID | None:
+    """What the header says, if anything: a hint, and no reason to refuse a record."""
+    for name, value in headers:
+        if name == CAUSE:
+            try:
+                return UUID(value.decode("ascii"))
+            except ValueError:
+                return None
+    return None
 
 
 def _columns(text: str) -> BetColumns | None:

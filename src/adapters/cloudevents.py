@@ -11,12 +11,12 @@ from enum import StrEnum
 from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
-from adapters.canonical import ALL_KINDS, read_canonical, spell_columns
+from adapters.canonical import ALL_KINDS, CAUSE, cause_in, read_canonical, spell_columns
 from adapters.wire import event_data, format_time, parse_time, placement_data
 from domain.bets import BetColumns, BetState, Market, Placement, check_user_id
 from domain.errors import InvalidValue, MalformedRecord
 from domain.events import Event, EventState
-from domain.log import BETS_STATE, EVENTS_TAXONOMY, NewRecord, Record
+from domain.log import BETS_STATE, EVENTS_TAXONOMY, Headers, NewRecord, Record
 from domain.messages import (
     MESSAGE_TYPES,
     SLICE_SIZE,
@@ -76,7 +76,7 @@ class CloudEventsCodec:
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         if isinstance(message, BetsStateChanged):
             text = text.removesuffix("]}}") + spell_columns(message.bets) + "]}}"
-        return NewRecord(topic, key.encode(), text.encode(), _HEADERS)
+        return NewRecord(topic, key.encode(), text.encode(), _headers(message))
 
     def decode(self, record: Record) -> Message:
         found = read_canonical(record, ALL_KINDS)
@@ -101,6 +101,12 @@ class CloudEventsCodec:
             raise MalformedRecord(_TOO_DEEP) from too_deep
         except ValueError as unreadable:
             raise MalformedRecord(f"not JSON in UTF-8: {unreadable}") from unreadable
+
+
+def _headers(message: Message) -> Headers:
+    if isinstance(message, BetsStateChanged) and message.cause is not None:
+        return (*_HEADERS, (CAUSE, str(message.cause).encode()))
+    return _HEADERS
 
 
 def _data(message: Message) -> dict[str, object]:
@@ -131,13 +137,14 @@ def _message(record: Record) -> Message:
     if body.text("specversion") != "1.0":
         raise MalformedRecord('specversion: must be "1.0"')
     body.text("source")
-    message = _of_type(record.source.topic, body, record.key)
+    message = _of_type(record, body, record.key)
     if body.uuid("subject") != subject_of(message):
         raise MalformedRecord("subject: must be the id that data names")
     return message
 
 
-def _of_type(topic: str, body: "_Fields", key: bytes) -> Message:
+def _of_type(record: Record, body: "_Fields", key: bytes) -> Message:
+    topic = record.source.topic
     kind, data = body.text("type"), body.fields("data")
     message_id, time = body.uuid("id"), body.time("time")
     message: Message
@@ -151,7 +158,7 @@ def _of_type(topic: str, body: "_Fields", key: bytes) -> Message:
         case "events.taxonomy", "bet.updated":
             message = BetUpdated(id=message_id, time=time, placement=_placement(data))
         case "bets.state", "bets.state_changed":
-            return _bets_state_changed(message_id, time, data, key)
+            return _bets_state_changed(message_id, time, data, key, cause_in(record.headers))
         case _:
             raise MalformedRecord(f"type: unknown on {topic}: {_quoted(kind)}")
     if key != str(event_of(message)).encode():
@@ -291,7 +298,7 @@ def _placement(data: _Fields) -> Placement:
 
 
 def _bets_state_changed(
-    message_id: UUID, time: datetime, data: _Fields, key: bytes
+    message_id: UUID, time: datetime, data: _Fields, key: bytes, cause: UUID | None
 ) -> BetsStateChanged:
     event_id, market = data.uuid("eventId"), data.choice("market", Market)
     prefix = f"{event_id}:{market}:".encode()
@@ -310,6 +317,7 @@ def _bets_state_changed(
         state=data.choice("state", BetState),
         number=int(number),
         bets=_columns(bets),
+        cause=cause,
     )
 
 

@@ -146,4 +146,5 @@ def slice_of(
         state=evaluate(market.market, cause.state, cause.score),
         number=number,
         bets=bets,
+        cause=cause.message_id,
     )

@@ -10,10 +10,13 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping, 
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
 
 from domain.errors import MalformedRecord
 from domain.log import EVENTS_TAXONOMY, LogPartition, Placed, Record
-from domain.messages import MESSAGE_TYPES, Other, subject_of
+from domain.messages import MESSAGE_TYPES, Message, Other, subject_of
+from domain.observing import Observer, Part, Stopwatch, Told, Unobserved, bets_in
 from domain.ports import Codec, Database, MessageBus, UnitOfWork
 from domain.reader import Reader
 from domain.reading import Reading
@@ -54,11 +57,14 @@ class Consumer:
         codec: Codec,
         database: Database,
         monotonic: Callable[[], float],
+        observer: Observer | None = None,
     ) -> None:
         self.handler = handler
         self._bus = bus
         self._codec = codec
         self._database = database
+        self._observer = observer or Unobserved()
+        self._watch = Stopwatch(self._observer, monotonic)
         self._subscription = bus.subscribe(handler.name, [lane.topic for lane in handler.lanes])
         self._reader = Reader(
             handler,
@@ -66,6 +72,7 @@ class Consumer:
             codec=codec,
             database=database,
             monotonic=monotonic,
+            observer=self._observer,
         )
 
     @property
@@ -102,22 +109,31 @@ class Consumer:
     def _work(self, batch: Batch, lane: Lane) -> Generator[Step, None, bool]:
         """Take a batch through outputs, decision, effect and position; tell whether any of it was
         taken, or all has to wait."""
+        self._watch.start()
         if self.handler.publishes:
             with self._database.transaction() as uow:
                 admitted = self._admit(uow, batch, uow.positions.read)
             batch = admitted.taken
             if admitted.fresh:
                 yield from self._publish(_requests(admitted.fresh))
+                self._watch.stop(Part.PUBLISH)
         with self._database.transaction() as uow:
             admitted = self._admit(uow, batch, uow.positions.lock)
             if not admitted.fresh and not admitted.duplicates:
                 return False
-            rulings = self.handler.decide(uow, _requests(admitted.fresh))
+            requests = _requests(admitted.fresh)
+            rulings = self.handler.decide(uow, requests)
+            self._watch.stop(Part.DECIDE)
             positions = self._record(uow, admitted, rulings)
+            self._watch.stop(Part.WRITE)
             yield Step.DECIDED
+            self._watch.start()
             uow.commit(lazily=lane.lazy)
+            self._watch.stop(Part.COMMIT)
         yield Step.WRITTEN
         self._reader.advance(positions)
+        taken = {source: len(run) for source, run in admitted.taken.items()}
+        self._observer.did(taken, requests, rulings)
         yield Step.COMMITTED
         return True
 
@@ -174,15 +190,17 @@ class Consumer:
 
     def _publish(self, requests: Sequence[Request]) -> Iterator[Step]:
         """Publish what the requests move; return once every record is acknowledged."""
-        unacknowledged: deque[Future[Placed]] = deque()
+        unacknowledged: deque[_Sent] = deque()
+        told: list[Told] = []
         for messages in self.handler.outputs(self._database, requests):
             records = [self._codec.encode(message) for message in messages]
-            unacknowledged.extend(self._bus.publish(records))
+            futures = self._bus.publish(records)
+            unacknowledged.extend(map(_Sent.of, messages, futures))
             yield Step.PUBLISHED
             while len(unacknowledged) > MOST_UNACKNOWLEDGED:
-                unacknowledged.popleft().result()
-        for future in unacknowledged:
-            future.result()
+                told.append(unacknowledged.popleft().told())
+        told.extend(sent.told() for sent in unacknowledged)
+        self._observer.told(told)
         yield Step.ACKNOWLEDGED
 
     def _record(
@@ -225,6 +243,22 @@ class Consumer:
         ]
         uow.positions.save(positions)
         return positions
+
+
+class _Sent(NamedTuple):
+    """A record on its way, and of what is in it only what is told of it."""
+
+    event_id: UUID
+    bets: int
+    future: "Future[Placed]"
+
+    @classmethod
+    def of(cls, message: Message, future: "Future[Placed]") -> "_Sent":
+        return cls(subject_of(message), bets_in(message), future)
+
+    def told(self) -> Told:
+        """Waits for the acknowledgement; raises if there is none."""
+        return Told(self.event_id, self.bets, self.future.result())
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """What is said on the two topics. How it is spelt in JSON is an adapter's business."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from uuid import UUID
@@ -54,6 +54,9 @@ class BetsStateChanged:
 
     `bets` are 1 to SLICE_SIZE, in id order, and all of the event's bets on that market from the
     first id to the last: the set is frozen once the event has left `created`.
+
+    `cause` is the id of the message that made the version, for who follows it through the logs. It
+    is no part of what is said: it lies in a header, and may be missing.
     """
 
     id: UUID
@@ -64,6 +67,7 @@ class BetsStateChanged:
     state: BetState
     number: int
     bets: BetColumns
+    cause: UUID | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:

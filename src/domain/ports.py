@@ -363,6 +363,10 @@ class Audit(Protocol):
         """How many bets of each kind stand: bets, versions and events in one snapshot."""
         ...
 
+    def bets_by_state(self) -> Mapping[BetState, int]:
+        """How many bets there are in each state; states without any are left out."""
+        ...
+
     def groups_of(self, kinds: Collection[BetKind]) -> Sequence[BetGroup]:
         """The groups whose bets are of one of these kinds, in order."""
         ...

@@ -14,6 +14,7 @@ from operator import attrgetter
 from domain.errors import MalformedRecord
 from domain.log import Bounds, LogPartition, Record
 from domain.messages import Message, Other
+from domain.observing import Observer, Part, Stopwatch
 from domain.ports import Codec, Database, Subscription, UnitOfWork
 from domain.reading import Reading
 from domain.records import Position
@@ -41,6 +42,7 @@ class Reader:
         codec: Codec,
         database: Database,
         monotonic: Callable[[], float],
+        observer: Observer,
     ) -> None:
         self._name = handler.name
         self._behind = handler.behind
@@ -50,6 +52,8 @@ class Reader:
         self._codec = codec
         self._database = database
         self._monotonic = monotonic
+        # Of its own: during long work a poll comes between.
+        self._watch = Stopwatch(observer, monotonic)
         self._unstarted: set[LogPartition] = set()
         self._readings: dict[LogPartition, Reading] = {}
         self._looked_at = float("-inf")
@@ -72,7 +76,9 @@ class Reader:
     def receive(self, *, timeout: float) -> None:
         """Poll: take up changes of the assignment, and buffer the records."""
         most = min(POLLED_RECORDS, max(lane.most for lane in self._lanes.values()))
+        self._watch.start()
         poll = self._subscription.poll(timeout=timeout, most=most)
+        self._watch.stop(Part.POLL)
         for source in poll.revoked:
             self._readings.pop(source, None)
             self._unstarted.discard(source)
@@ -85,6 +91,8 @@ class Reader:
             reading, left = self._readings.get(source), iter(records)
             if reading is not None and self._is_proved(reading, left):
                 reading.buffer.add(Decoded(each, self._decode(each)) for each in left)
+        if found:
+            self._watch.stop(Part.DECODE)
         self._pause_and_resume()
 
     def _is_proved(self, reading: Reading, records: Iterator[Record]) -> bool:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -22,16 +23,21 @@ from domain.event_writer import EventWriter
 from domain.log import PARTITIONS, TOPICS
 from domain.ports import Codec, Listener, MessageBus
 from domain.records import ConsumerName
-from entrypoints.health import Dependencies
+from entrypoints.health import STUCK_SECONDS, Dependencies, Liveness
 from entrypoints.runner import ConsumerRunner
 from entrypoints.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from prometheus_client import CollectorRegistry
 
     from adapters.http.app import Protection
+    from adapters.http.feed import Feed
+    from adapters.http.metrics import ConsumerMetrics
     from adapters.http.tokens import JsonWebTokens
     from adapters.kafka.settings import KafkaSettings
+    from adapters.telemetry.measures import Measures
+    from adapters.telemetry.verification import VerificationMetrics
 
 HANDLERS: dict[ConsumerName, type[EventWriter | BetWriter | BetScorer]] = {
     ConsumerName.EVENT_WRITER: EventWriter,
@@ -39,6 +45,7 @@ HANDLERS: dict[ConsumerName, type[EventWriter | BetWriter | BetScorer]] = {
     ConsumerName.BET_SCORER: BetScorer,
 }
 CONSUMER_CONNECTIONS = 4
+BETS_API = "bets-api"
 
 
 @contextmanager
@@ -148,12 +155,35 @@ def new_id() -> UUID:
     return uuid7()
 
 
+def new_measures() -> "Measures":
+    """What the consumers of one process are measured by."""
+    from adapters.telemetry.measures import Measures
+
+    return Measures()
+
+
 def consumer_runner(
-    name: ConsumerName, settings: Settings, url: str, stop: threading.Event
+    name: ConsumerName,
+    settings: Settings,
+    url: str,
+    stop: threading.Event,
+    *,
+    measures: "Measures | None" = None,
 ) -> ConsumerRunner:
-    """One member of a consumer group, ready to run in a thread or process of its own."""
+    """One member of a consumer group, ready to run in a thread or process of its own. Without
+    `measures` nothing is measured: nobody could see it."""
+    from adapters.telemetry.goals import LastBets
+    from adapters.telemetry.observation import Observation
+
     opened = open_database(url, connections=CONSUMER_CONNECTIONS, name=name)
     bus = open_bus(settings, opened)
+
+    last_bets = None
+    if name is ConsumerName.BET_SCORER and measures is not None:
+        last_bets = LastBets(
+            opened, measures, now=lambda: datetime.now(UTC), monotonic=time.monotonic
+        )
+    observation = Observation(name, measures=measures, last_bets=last_bets)
 
     def make() -> Consumer:
         opened.check()
@@ -163,9 +193,12 @@ def consumer_runner(
             codec=codec(),
             database=opened,
             monotonic=time.monotonic,
+            observer=observation,
         )
 
     def close() -> None:
+        if last_bets is not None:
+            last_bets.close()
         bus.close()
         opened.close()
 
@@ -176,35 +209,84 @@ def consumer_runner(
     return ConsumerRunner(name, make=make, listen=listen, stop=stop, close=close)
 
 
-def consumer_health(runner: ConsumerRunner, settings: Settings, url: str) -> "FastAPI":
+def consumer_health(
+    runner: ConsumerRunner,
+    settings: Settings,
+    url: str,
+    *,
+    measures: "Measures | None" = None,
+    stuck_seconds: float = STUCK_SECONDS,
+) -> "FastAPI":
     """`/livez`, `/readyz` and `/metrics` of a consumer process."""
     from prometheus_client import CollectorRegistry
 
     from adapters.http.app import health_app
-    from adapters.http.metrics import ConsumerMetrics
 
-    opened = open_database(url, connections=1, name="health")
+    # `/readyz` and `/livez` ask at once.
+    opened = open_database(url, connections=2, name="health")
     bus = open_bus(settings, opened)
     registry = CollectorRegistry()
-    registry.register(ConsumerMetrics({runner.name: runner.readings}))
+    registry.register(_consumer_metrics([runner]))
+    if measures is not None:
+        registry.register(measures)
     dependencies = Dependencies(opened, bus)
     return health_app(
         f"Touchline {runner.name}",
         health=lambda: dependencies() | runner.health(),
         registry=registry,
+        alive=Liveness([runner], opened, bus, stuck_seconds=stuck_seconds),
     )
 
 
-def events_api(settings: Settings, url: str, *, beside: Sequence[ConsumerRunner] = ()) -> "FastAPI":
+def _consumer_metrics(runners: Sequence[ConsumerRunner]) -> "ConsumerMetrics":
+    from adapters.http.metrics import ConsumerMetrics
+
+    return ConsumerMetrics(
+        {each.name: each.readings for each in runners},
+        {each.name: partial(_turn_age, each) for each in runners},
+    )
+
+
+def _turn_age(runner: ConsumerRunner) -> float:
+    return runner.turn_age
+
+
+def verification_health(settings: Settings, url: str) -> "tuple[FastAPI, VerificationMetrics]":
+    """The same of a process that verifies again and again, and where it notes what it finds."""
+    from prometheus_client import CollectorRegistry
+
+    from adapters.http.app import health_app
+    from adapters.telemetry.verification import VerificationMetrics
+
+    opened = open_database(url, connections=1, name="health")
+    registry = CollectorRegistry()
+    metrics = VerificationMetrics(registry)
+    dependencies = Dependencies(opened, open_bus(settings, opened))
+    return health_app("Touchline verify", health=dependencies, registry=registry), metrics
+
+
+def events_api(
+    settings: Settings,
+    url: str,
+    *,
+    beside: Sequence[ConsumerRunner] = (),
+    measures: "Measures | None" = None,
+) -> "FastAPI":
     from adapters.http.events_api import create_events_api
 
-    return _api(create_events_api, "events-api", settings, url, beside)
+    return _api(create_events_api, "events-api", settings, url, beside=beside, measures=measures)
 
 
-def bets_api(settings: Settings, url: str, *, beside: Sequence[ConsumerRunner] = ()) -> "FastAPI":
+def bets_api(
+    settings: Settings,
+    url: str,
+    *,
+    beside: Sequence[ConsumerRunner] = (),
+    measures: "Measures | None" = None,
+) -> "FastAPI":
     from adapters.http.bets_api import create_bets_api
 
-    return _api(create_bets_api, "bets-api", settings, url, beside)
+    return _api(create_bets_api, BETS_API, settings, url, beside=beside, measures=measures)
 
 
 def _api(
@@ -212,17 +294,16 @@ def _api(
     name: str,
     settings: Settings,
     url: str,
+    *,
     beside: Sequence[ConsumerRunner],
+    measures: "Measures | None",
 ) -> "FastAPI":
-    """One server; its metrics tell of the consumers that run beside it in this process, too."""
-    from prometheus_client import CollectorRegistry
-
+    """One server; its metrics and `/livez` tell of the consumers beside it in this process, too."""
     from adapters.http.desk import THREADS, Desk
     from adapters.http.feed import Feed
-    from adapters.http.metrics import ConsumerMetrics
 
-    # One connection more, for the feed's looks.
-    opened = open_database(url, connections=THREADS + 1, name=name)
+    # More connections: for the feed's looks, and for what health and metrics ask.
+    opened = open_database(url, connections=THREADS + 2, name=name)
     bus = open_bus(settings, opened)
     desk = Desk(
         database=opened,
@@ -232,16 +313,39 @@ def _api(
         new_id=new_id,
         now=lambda: datetime.now(UTC),
     )
-    registry = CollectorRegistry()
-    if beside:
-        registry.register(ConsumerMetrics({each.name: each.readings for each in beside}))
+    feed = Feed(opened)
+    registry = _api_registry(feed, opened if name == BETS_API else None, beside, measures)
     return create(
         desk,
-        Feed(opened),
+        feed,
         health=Dependencies(opened, bus),
         registry=registry,
         protection=protection(settings),
+        alive=Liveness(beside, opened, bus),
     )
+
+
+def _api_registry(
+    feed: "Feed",
+    bets: PostgresDatabase | None,
+    beside: Sequence[ConsumerRunner],
+    measures: "Measures | None",
+) -> "CollectorRegistry":
+    """What one server is measured by, beside its requests."""
+    from prometheus_client import CollectorRegistry, Gauge
+
+    from adapters.http.bets_by_state import BetsByState
+
+    registry = CollectorRegistry()
+    streams = Gauge("touchline_open_streams", "Streams that are open now.", registry=registry)
+    streams.set_function(lambda: feed.open_streams)
+    if bets is not None:
+        registry.register(BetsByState(bets))
+    if beside:
+        registry.register(_consumer_metrics(beside))
+    if measures is not None:
+        registry.register(measures)
+    return registry
 
 
 def protection(settings: Settings) -> "Protection":

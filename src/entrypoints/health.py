@@ -1,11 +1,15 @@
-"""How what a process depends on is, for `/readyz`: asked now, and answered in time."""
+"""How a process is: what it depends on, for `/readyz`; whether it is stuck, for `/livez`. Asked
+now, and answered in time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, wait
 from threading import Lock, Thread
+from typing import Protocol
 
 from domain.errors import TouchlineError
 from domain.ports import Database, MessageBus
+from domain.reading import Reading
+from domain.records import READERS, ConsumerName
 
 PATIENCE = 2.0
 """Seconds until what gives no answer is taken for down."""
@@ -23,6 +27,72 @@ class Dependencies:
             "database": self._database.answer() or "down: it doesn't answer",
             "bus": self._bus.answer() or "down",
         }
+
+
+STUCK_SECONDS = 75.0
+"""Without a step a loop is stuck: more than any statement may take, so that one that waits for a
+lock ends first and is tried again."""
+
+
+class Loop(Protocol):
+    """A consumer's loop, as far as it is looked at from outside."""
+
+    name: ConsumerName
+
+    @property
+    def turn_age(self) -> float: ...
+
+    def readings(self) -> Collection[Reading]: ...
+
+
+class Liveness:
+    """Which consumers are stuck: blocked in a call, or their thread has died, and records wait.
+
+    Whoever tries again because something is away, waits for another consumer, or stands still
+    because history was lost, comes round all the same; to start it anew would help nobody.
+    """
+
+    def __init__(
+        self,
+        loops: Collection[Loop],
+        database: Database,
+        bus: MessageBus,
+        *,
+        stuck_seconds: float = STUCK_SECONDS,
+    ) -> None:
+        self._stuck_seconds = stuck_seconds
+        self._waiting: Mapping[Loop, _Question] = {
+            loop: _Question(lambda loop=loop: _waiting(loop, database, bus))  # type: ignore[misc]
+            for loop in loops
+        }
+
+    def __call__(self) -> dict[str, str]:
+        """How each of them is stuck; those that are well are left out."""
+        found: dict[str, str] = {}
+        for loop, waiting in self._waiting.items():
+            age = loop.turn_age
+            # The loop knows no longer what waits. Where nobody can tell, something is away.
+            if age > self._stuck_seconds and (records := waiting.answer()):
+                found[loop.name] = f"stuck: no step for {age:.0f} s, and {records} records wait"
+        return found
+
+
+def _waiting(loop: Loop, database: Database, bus: MessageBus) -> str:
+    """How many records of its partitions the loop has not done; nothing where there are none."""
+    topics = [topic for topic, readers in READERS.items() if loop.name in readers]
+    own = {reading.source[:2] for reading in loop.readings()}
+    records = 0
+    try:
+        with database.transaction() as uow:
+            reached = {topic: uow.positions.reached(topic) for topic in topics}
+        for topic in topics:
+            for source, bounds in bus.bounds(topic).items():
+                if source[:2] in own or not own:
+                    done = reached[topic].get((loop.name, source.partition), 0)
+                    records += max(0, bounds.end - max(done, bounds.start))
+    except TouchlineError:
+        return ""
+    return str(records or "")
 
 
 class _Question:

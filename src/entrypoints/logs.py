@@ -7,6 +7,16 @@ import structlog
 
 from entrypoints.settings import Settings
 
+STORY = "story"
+"""The loggers of the lines by which one request can be followed from process to process."""
+
+
+def spare_terminals(settings: Settings) -> None:
+    """In one process on a terminal there is little to follow, and other things to see: the story is
+    told there only at DEBUG. Collectors get it anyhow."""
+    if settings.log_format == "console" and settings.log_level == "INFO":
+        logging.getLogger(STORY).setLevel(logging.WARNING)
+
 
 def configure_logs(settings: Settings) -> None:
     """Let structlog and the standard library's logging write in one form, at one level."""

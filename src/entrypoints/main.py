@@ -254,15 +254,27 @@ def verify(
         bool, typer.Option("--repair", help="Say which states of bets would be corrected, and how.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --repair: correct them.")] = False,
+    every: Annotated[
+        float | None, typer.Option(help="Go on, and check again after so many seconds.", min=1)
+    ] = None,
+    health_port: HealthPort = None,
     as_json: AsJson = False,
 ) -> None:
     """Check the invariants on the database and the topics, also while they are in use. Exit code
     0: all hold, 1: violations, 2: could not check. Changes nothing but with --repair --yes, which
-    derives wrong states of bets again from their events."""
+    derives wrong states of bets again from their events. With --every it goes on until it is
+    stopped, and what it finds is in its log and at its --health-port."""
     from entrypoints import verify_command
 
     if yes and not repair:
         raise typer.BadParameter("only --repair needs a yes", param_hint="--yes")
+    if (every is None) is not (health_port is None):
+        raise typer.BadParameter("one needs the other", param_hint="--every and --health-port")
+    if every is not None and health_port is not None:
+        if repair or as_json:
+            raise typer.BadParameter("not with --repair or --json", param_hint="--every")
+        _verify_regularly(every, health_port, with_fold=fold)
+        return
     logging.disable(logging.WARNING)
     try:
         with _database() as (settings, url):
@@ -276,6 +288,13 @@ def verify(
     else:
         typer.echo(verify_command.as_text(report, repaired))
     raise typer.Exit(0 if report.holds else FAILED)
+
+
+def _verify_regularly(every: float, health_port: int, *, with_fold: bool) -> None:
+    from entrypoints.verify_regularly import run_regularly
+
+    with _database() as (settings, url):
+        run_regularly(settings, url, every=every, health_port=health_port, with_fold=with_fold)
 
 
 def _letters(act: "Callable[[Settings, str], object]", *, as_json: bool) -> None:

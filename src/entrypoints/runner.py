@@ -48,6 +48,7 @@ class ConsumerRunner:
         self._close = close
         self._log = structlog.get_logger(name)
         self._lost: set[str] = set()
+        self._stepped_at = time.monotonic()
 
     def run(self) -> None:
         """Until stopped. An unfinished batch is abandoned; it is repeated later."""
@@ -64,6 +65,7 @@ class ConsumerRunner:
     def _run(self, listener: Listener) -> None:
         backoff = SHORTEST_BACKOFF
         while not self._stop.is_set():
+            self._stepped_at = time.monotonic()
             try:
                 if self.consumer is None:
                     self.consumer = self._make()
@@ -90,10 +92,11 @@ class ConsumerRunner:
         turn = consumer.turn(idle=IDLE)
         for step in turn:
             progressed |= step is Step.COMMITTED
+            self._stepped_at = time.monotonic()
             if self._stop.is_set():
                 turn.close()
                 break
-            if time.monotonic() - last_poll > KEEP_ALIVE:
+            if self._stepped_at - last_poll > KEEP_ALIVE:
                 consumer.keep_alive()
                 last_poll = time.monotonic()
         return progressed
@@ -122,6 +125,11 @@ class ConsumerRunner:
             for reading in self.readings()
             if reading.lost is not None
         }
+
+    @property
+    def turn_age(self) -> float:
+        """Seconds since the loop took a step, or tried again: while it is stuck, ever more."""
+        return time.monotonic() - self._stepped_at
 
     def readings(self) -> Collection[Reading]:
         """How it stands, partition by partition."""

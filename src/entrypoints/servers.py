@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 
 import structlog
@@ -111,3 +112,23 @@ async def serve(servers: Sequence[Server], stop: asyncio.Event) -> None:
         server.should_exit = True
     stopped.cancel()
     await asyncio.gather(*running)
+
+
+def health_server(app: FastAPI, port: int, stop: threading.Event) -> Callable[[], None]:
+    """What serves `/livez`, `/readyz` and `/metrics` until `stop`; the port is taken already."""
+    # Health is asked from outside the machine's loopback: by an orchestrator's probe.
+    server = Server(app, bind("0.0.0.0", port))  # noqa: S104
+
+    async def run() -> None:
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        waiting = threading.Thread(target=tell, args=(loop, ended), daemon=True)
+        waiting.start()
+        await serve([server], ended)
+
+    def tell(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+        stop.wait()
+        with suppress(RuntimeError):  # the loop has ended by itself
+            loop.call_soon_threadsafe(ended.set)
+
+    return lambda: asyncio.run(run())

@@ -14,6 +14,7 @@ from domain.records import ConsumerName
 from entrypoints import bootstrap
 from entrypoints.credentials import Credentials, credentials_of_all
 from entrypoints.ending import end_in_time, end_of_service, end_on_signal, ignore_signals
+from entrypoints.logs import spare_terminals
 from entrypoints.runner import ConsumerRunner
 from entrypoints.servers import Server, bind, check_exposure, serve, url_of
 from entrypoints.settings import Settings
@@ -24,6 +25,7 @@ def run_everything(
 ) -> None:
     """Run until SIGTERM or SIGINT, then drain: requests first, then the consumers."""
     end_on_signal()
+    spare_terminals(settings)
     check_exposure(settings, host)
     play = credentials_of_all(settings) if demo else None
     sockets = [bind(host, events_port), bind(host, bets_port)]
@@ -31,8 +33,10 @@ def run_everything(
         bootstrap.migrate(url)
         bootstrap.create_topics(settings, url)
         stop_consumers = threading.Event()
+        measures = bootstrap.new_measures()
         runners = [
-            bootstrap.consumer_runner(name, settings, url, stop_consumers) for name in ConsumerName
+            bootstrap.consumer_runner(name, settings, url, stop_consumers, measures=measures)
+            for name in ConsumerName
         ]
         threads = [
             threading.Thread(target=runner.run, name=runner.name, daemon=True) for runner in runners
@@ -41,7 +45,7 @@ def run_everything(
             for thread in threads:
                 thread.start()
             apps = [
-                create(settings, url, beside=runners)
+                create(settings, url, beside=runners, measures=measures)
                 for create in (bootstrap.events_api, bootstrap.bets_api)
             ]
             servers = [Server(*each) for each in zip(apps, sockets, strict=True)]

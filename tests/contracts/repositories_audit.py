@@ -3,7 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-from domain.bets import Bet
+from domain.bets import Bet, BetState
 from domain.events import EventState
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, LogPartition, LogPosition, Record
 from domain.ports import Database, UnitOfWork
@@ -45,11 +45,22 @@ class AuditContract(DatabaseCases):
 
     def test_an_empty_database_has_nothing_to_say(self, database: Database) -> None:
         assert alone(database).audit.bet_kinds() == {}
+        assert alone(database).audit.bets_by_state() == {}
         assert alone(database).audit.late_bets(most=9) == Faults(0, [])
         assert alone(database).audit.version_faults(most=9) == Faults(0, [])
         assert alone(database).audit.books() == []
         assert run(database, lambda uow: list(uow.audit.placed_in(source(), below=9))) == []
         assert run(database, lambda uow: list(uow.audit.made_in(source(), below=9))) == []
+
+    def test_bets_are_counted_by_state(self, database: Database) -> None:
+        states = [BetState.NONE, BetState.WINNING, BetState.WINNING, BetState.LOSE]
+        bets = [replace(placed(n, n), state=state) for n, state in enumerate(states, start=1)]
+        add_bets(database, bets)
+        assert alone(database).audit.bets_by_state() == {
+            BetState.NONE: 1,
+            BetState.WINNING: 2,
+            BetState.LOSE: 1,
+        }
 
     def test_a_bet_stands_between_creation_and_kick_off(self, database: Database) -> None:
         for log_id in (LOG, LATER_LOG):

@@ -11,7 +11,9 @@ from threading import Event
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.cloudevents import CloudEventsCodec
 from domain.bets import BetState, Market
@@ -19,7 +21,8 @@ from domain.log import EVENTS_TAXONOMY, NewRecord
 from domain.records import StateRange
 from domain.verification import Report, mend, verify
 from tests.contracts.poison import a_bet
-from tests.integration.system import Client, Up, eventually, run, running_up
+from tests.integration.system import Client, Process, Up, eventually, run, running_up
+from tests.kafka.broker import free_ports
 
 LOOKS = 15
 PLAYERS = 4
@@ -206,3 +209,46 @@ def test_what_could_not_be_checked_is_neither_right_nor_wrong(tmp_path: Path) ->
     done = run("verify", environment=environment, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: could not check: ")
+
+
+def test_it_goes_on_and_says_what_it_found(up: Up, tmp_path: Path) -> None:
+    """Beside the system, for Prometheus: what holds, what doesn't, and whether it could look."""
+    port = free_ports(1)[0]
+    options = ["verify", "--every", "1", "--health-port", str(port)]
+    process = Process(options, up.environment, tmp_path / "verify.log")
+    url = f"http://127.0.0.1:{port}"
+
+    def metrics() -> dict[str, float]:
+        """By invariant, or by name."""
+        try:
+            text = httpx.get(f"{url}/metrics", timeout=10).text
+        except httpx.TransportError:
+            return {}
+        return {
+            sample.labels.get("invariant", sample.name): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name.startswith(("touchline_invariant", "touchline_verification"))
+        }
+
+    assert eventually(lambda: metrics().get("touchline_verification_timestamp_seconds"))
+    found = metrics()
+    names = {"bet-states", "standing-bets", "event-versions", "accounting", "fold"}
+    assert {name for name, value in found.items() if value == 0} == {
+        *names,
+        "positions-order",
+        "touchline_verification_failed",
+    }
+    assert httpx.get(f"{url}/livez").json() == {"status": "ok"}
+    assert httpx.get(f"{url}/readyz").json()["status"] == "ok"
+    event = up.client.event()["id"]
+    up.client.bet(event, "draw")
+    wrong = StateRange(UUID(event), Market.DRAW, LOWEST, HIGHEST, BetState.WIN, 99)
+    with up.connected() as (database, _), database.transaction() as uow:
+        assert uow.bets.write_states([wrong]) == 1
+        uow.commit()
+    eventually(lambda: metrics()["bet-states"] == 1)
+    assert up.command("verify", "--repair", "--yes").returncode == 0
+    eventually(lambda: metrics()["bet-states"] == 0)
+    assert process.stop() == 0
+    assert "violated" in (tmp_path / "verify.log").read_text()

@@ -1,6 +1,7 @@
 """Messages on the wire: exactly the contract's shape, and back again."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
@@ -237,3 +238,37 @@ def test_slices_are_numbered(number: int) -> None:
     assert isinstance(message, BetsStateChanged)
     assert message.number == number
     assert message.key == key[:-2] + str(number)
+
+
+# What caused a slice lies in a header, for who follows it through the logs
+
+
+def with_cause(value: bytes) -> BetsStateChanged:
+    """The slice of a record whose header says this, spelt in our way or in another."""
+    message, topic, key, body = GOLDEN["bets.state_changed"]
+    found = []
+    for spelling in (body, json.dumps(json.loads(body), indent=2)):
+        headers = (("other", b"x"), ("touchline-cause", value))
+        found.append(read_back(NewRecord(topic, key.encode(), spelling.encode(), headers)))
+    assert found == [message, message], "whatever the header is, the message is what it was"
+    assert isinstance(found[0], BetsStateChanged)
+    assert isinstance(found[1], BetsStateChanged)
+    assert found[0].cause == found[1].cause
+    return found[0]
+
+
+def test_a_slice_names_its_cause_beside_the_message() -> None:
+    message, _, _, body = GOLDEN["bets.state_changed"]
+    assert isinstance(message, BetsStateChanged)
+    record = CODEC.encode(replace(message, cause=MESSAGE))
+    assert record.value == body.encode()
+    assert record.headers[1:] == (("touchline-cause", str(MESSAGE).encode()),)
+    again = read_back(record)
+    assert isinstance(again, BetsStateChanged)
+    assert again.cause == MESSAGE
+    assert with_cause(str(MESSAGE).encode()).cause == MESSAGE
+
+
+@pytest.mark.parametrize("value", [b"", b"goal", b"\xff\xfe", b"0199aaaa"])
+def test_a_header_that_nobody_can_read_is_no_cause_and_no_harm(value: bytes) -> None:
+    assert with_cause(value).cause is None

@@ -83,7 +83,7 @@ def test_what_is_written_is_valid(message: Message) -> None:
     record = CODEC.encode(message)
     VALIDATORS[type(message)].validate(json.loads(record.value or b""))
     Validator(schemas.key(type(message))).validate((record.key or b"").decode())
-    Validator(schemas.headers()).validate({n: v.decode() for n, v in record.headers})
+    Validator(schemas.headers(type(message))).validate({n: v.decode() for n, v in record.headers})
 
 
 # Every member in many ways

@@ -21,11 +21,15 @@ from adapters.http.limits import RateLimit, TimeLimit
 from adapters.http.metrics import RequestMetrics
 from adapters.http.openapi import RULES, DescribedApi, refusals
 from adapters.http.pages.rendering import STATIC, LastingFiles, docs_page
+from adapters.http.request_ids import HEADER as REQUEST_ID
 from adapters.http.schemas import show_pending
 from domain.verdicts import Publication
 
 Health = Callable[[], dict[str, str]]
 """Each dependency and how it is: `up`, or why not. May take a while: it is asked in a thread."""
+
+Alive = Callable[[], dict[str, str]]
+"""The consumers of this process that are stuck, and how; none while all is well."""
 
 REQUIRED = "database"
 """Without it a server is not ready; without the bus, reads go on."""
@@ -100,8 +104,16 @@ class SafeHeaders:
         await self._app(scope, receive, careful)
 
 
-_ASKED = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Prefer"]
-_GIVEN = ["ETag", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate"]
+_ASKED = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "Prefer",
+    REQUEST_ID,
+]
+_GIVEN = ["ETag", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate", REQUEST_ID]
 
 
 def _let_in(app: FastAPI, origins: Sequence[str]) -> None:
@@ -123,6 +135,7 @@ def new_app(
     health: Health,
     registry: CollectorRegistry,
     protection: Protection,
+    alive: Alive = dict,
 ) -> FastAPI:
     """An application that opens and closes desk and feed, and answers every error as a problem."""
 
@@ -137,7 +150,12 @@ def new_app(
             desk.close()
 
     app = health_app(
-        title, health=health, registry=registry, lifespan=lifespan, protection=protection
+        title,
+        health=health,
+        registry=registry,
+        alive=alive,
+        lifespan=lifespan,
+        protection=protection,
     )
     app.state.end_streams = feed.end_streams
     app.add_api_route("/docs", docs_page, include_in_schema=False)
@@ -151,6 +169,7 @@ def health_app(
     *,
     health: Health,
     registry: CollectorRegistry,
+    alive: Alive = dict,
     lifespan: Lifespan[FastAPI] | None = None,
     protection: Protection = UNPROTECTED,
 ) -> FastAPI:
@@ -169,7 +188,7 @@ def health_app(
     if protection.origins:
         _let_in(app, protection.origins)
     problems.install(app)
-    app.include_router(_health_routes(health, registry))
+    app.include_router(_health_routes(health, registry, alive))
     return app
 
 
@@ -177,13 +196,22 @@ def _nothing() -> None:
     """There are no streams."""
 
 
-def _health_routes(health: Health, registry: CollectorRegistry) -> APIRouter:
+def _health_routes(health: Health, registry: CollectorRegistry, alive: Alive) -> APIRouter:
     router = APIRouter(tags=["health"], route_class=StrictRoute)
 
-    @router.get("/livez", operation_id="livez", responses=refusals(is_open=True))
-    def livez() -> dict[str, str]:
-        """The process is there."""
-        return {"status": "ok"}
+    @router.get(
+        "/livez",
+        operation_id="livez",
+        response_model=dict[str, str],
+        responses=refusals(is_open=True)
+        | {503: {"description": "Stuck: start it anew.", "model": dict[str, str]}},
+    )
+    def livez() -> Response:
+        """The process is there, and no consumer in it is stuck."""
+        stuck = alive()
+        return JSONResponse(
+            {"status": "unavailable" if stuck else "ok", **stuck}, 503 if stuck else 200
+        )
 
     @router.get(
         "/readyz",

@@ -6,7 +6,15 @@ from fastapi import APIRouter, FastAPI, Query, Response
 from prometheus_client import CollectorRegistry
 
 from adapters.http.access import CallerOf
-from adapters.http.app import UNPROTECTED, Health, Protection, json_response, new_app, pending
+from adapters.http.app import (
+    UNPROTECTED,
+    Alive,
+    Health,
+    Protection,
+    json_response,
+    new_app,
+    pending,
+)
 from adapters.http.bodies import StrictRoute
 from adapters.http.desk import Desk
 from adapters.http.feed import Feed
@@ -68,9 +76,16 @@ def create_bets_api(
     health: Health,
     registry: CollectorRegistry,
     protection: Protection = UNPROTECTED,
+    alive: Alive = dict,
 ) -> FastAPI:
     app = new_app(
-        "Touchline bets", desk, feed, health=health, registry=registry, protection=protection
+        "Touchline bets",
+        desk,
+        feed,
+        health=health,
+        registry=registry,
+        protection=protection,
+        alive=alive,
     )
     app.include_router(_routes(desk))
     app.include_router(_tally_routes(desk))

@@ -18,6 +18,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
+from adapters.http.request_ids import request_id
+from adapters.http.story import tell_published
 from domain.bets import Bet
 from domain.errors import DatabaseUnavailable, RuleBroken, TouchlineError
 from domain.events import Event
@@ -142,8 +144,11 @@ class Desk:
 
     async def submit(self, ask: Ask[Resource], *, respond_async: bool) -> Resource | Publication:
         """What was decided on the request: a resource, a raised RuleBroken, or, undecided within
-        the wait, the publication itself. Raises Unavailable when it was refused or is unknown."""
-        stamp = Stamp(new_id=self._new_id(), message_id=self._new_id(), now=self._now())
+        the wait, the publication itself. Raises Unavailable when it was refused or is unknown.
+
+        The message's id is the request's: a request submits once."""
+        message_id = request_id() or self._new_id()
+        stamp = Stamp(new_id=self._new_id(), message_id=message_id, now=self._now())
         question = _Question(lambda uow: ask(uow, stamp), self._loop.create_future())
         self._questions.put(question)
         asked: Resource | Publication = await _in_time(question.answer)
@@ -151,6 +156,7 @@ class Desk:
             return asked
         (acknowledgement,) = self._bus.publish([self._codec.encode(asked.message)])
         placed = await asyncio.wrap_future(acknowledgement)
+        tell_published(asked.message, placed)
         verdict = None if respond_async else await self._verdict(asked, placed)
         return asked if verdict is None else cast("Resource", verdict)
 

@@ -7,7 +7,15 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response
 from prometheus_client import CollectorRegistry
 from pydantic import Field
 
-from adapters.http.app import UNPROTECTED, Health, Protection, json_response, new_app, pending
+from adapters.http.app import (
+    UNPROTECTED,
+    Alive,
+    Health,
+    Protection,
+    json_response,
+    new_app,
+    pending,
+)
 from adapters.http.bodies import StrictRoute
 from adapters.http.desk import Desk
 from adapters.http.feed import Feed
@@ -69,9 +77,16 @@ def create_events_api(
     health: Health,
     registry: CollectorRegistry,
     protection: Protection = UNPROTECTED,
+    alive: Alive = dict,
 ) -> FastAPI:
     app = new_app(
-        "Touchline events", desk, feed, health=health, registry=registry, protection=protection
+        "Touchline events",
+        desk,
+        feed,
+        health=health,
+        registry=registry,
+        protection=protection,
+        alive=alive,
     )
     app.include_router(_routes(desk))
     app.include_router(stream_routes(desk, feed, with_bets=False))

@@ -14,6 +14,7 @@ from time import monotonic, time
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from adapters.http.story import tell_streams
 from domain.errors import TouchlineError, Unavailable
 from domain.ports import Database, UnitOfWork, Watcher
 from domain.reach import made_between, reach_now
@@ -136,6 +137,10 @@ class Feed:
         self._watcher = self._database.watch()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._thread.start()
+
+    @property
+    def open_streams(self) -> int:
+        return len(self._streams)
 
     def end_streams(self) -> None:
         """Let every stream end, so that the server can."""
@@ -324,6 +329,8 @@ class Lookout:
             stream.since, stream.is_new = reach, False
         self._untold.clear()
         self._hand_out(portions)
+        # Who comes (back) is told what others were told before.
+        tell_streams((s.event_id, p.versions) for s, p, is_first in portions if not is_first)
 
     def _made(
         self, uow: UnitOfWork, streams: Sequence[Stream], reach: Reach | None

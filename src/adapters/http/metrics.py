@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -15,8 +16,14 @@ from domain.records import ConsumerName, Tally
 class ConsumerMetrics(Collector):
     """By partition: records by what became of them (read = the sum of the others), and lag."""
 
-    def __init__(self, consumers: Mapping[ConsumerName, Callable[[], Collection[Reading]]]) -> None:
+    def __init__(
+        self,
+        consumers: Mapping[ConsumerName, Callable[[], Collection[Reading]]],
+        turn_ages: Mapping[ConsumerName, Callable[[], float]] = MappingProxyType({}),
+    ) -> None:
+        """`turn_ages`: seconds since the loop of each last came round."""
         self._consumers = consumers
+        self._turn_ages = turn_ages
 
     def collect(self) -> Iterator[Metric]:
         labels = ["consumer", "topic", "partition"]
@@ -45,7 +52,14 @@ class ConsumerMetrics(Collector):
             position.add_metric(place, reading.next_offset)
             lag.add_metric(place, reading.lag)
             lost.add_metric(place, reading.lost is not None)
-        yield from (records, position, lag, lost)
+        ages = GaugeMetricFamily(
+            "touchline_consumer_turn_age_seconds",
+            "Since the consumer's loop last took a step, or tried again.",
+            labels=["consumer"],
+        )
+        for name, age in self._turn_ages.items():
+            ages.add_metric([name], age())
+        yield from (records, position, lag, lost, ages)
 
     def _by_consumer(self) -> Iterator[tuple[ConsumerName, Reading]]:
         for name, readings in self._consumers.items():

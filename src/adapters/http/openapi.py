@@ -5,10 +5,12 @@ from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
+from starlette.types import ASGIApp
 
 from adapters.http.access import MAY, OPEN
 from adapters.http.headers import ENTITY_TAGS_PATTERN, KEY_PATTERN
 from adapters.http.problems import CONTENT_TYPE
+from adapters.http.request_ids import RequestIds
 from adapters.http.schemas import Problem
 
 Responses = dict[int | str, dict[str, Any]]
@@ -22,7 +24,9 @@ Errors are `application/problem+json` (RFC 9457); `type` is `/problems/CODE`, an
 that. Times are RFC 3339, with an offset in what you send, in UTC in what you get.
 
 Unknown or repeated fields and query parameters are refused. A body is JSON in UTF-8 and at most
-64 KiB. `HEAD` is answered wherever `GET` is; `405` names in `Allow` what a path serves.
+64 KiB. `HEAD` is answered wherever `GET` is; `405` names in `Allow` what a path serves. Each answer
+has an `X-Request-ID`, by which logs tell what became of it; it is the `message_id` of what was
+published.
 
 Lists are newest first. `next` of a page is the `cursor` of the one after it, and stable while rows
 are added; it is `null` at the end.
@@ -97,7 +101,11 @@ _GIVEN: Mapping[str, dict[str, Any]] = {
 
 
 class DescribedApi(FastAPI):
-    """An application whose document has the schema of problems."""
+    """An application whose document has the schema of problems, and whose requests have ids."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        # Around everything: the answer to a fault of our own has its id, too.
+        return RequestIds(super().build_middleware_stack())
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None and self.state.guard.asks_for_tokens:

@@ -9,7 +9,7 @@ from uuid import UUID
 from adapters.memory.bookkeeping import MemoryLogs
 from adapters.memory.tables import Place
 from adapters.memory.transaction import Transaction
-from domain.bets import Bet
+from domain.bets import Bet, BetState
 from domain.events import EventState
 from domain.history import precedes, version_at
 from domain.log import EVENTS_TAXONOMY, LogPartition, LogPosition
@@ -38,6 +38,9 @@ class MemoryAudit:
 
     def bet_kinds(self) -> Mapping[BetKind, int]:
         return Counter(kind for _, kind in self._judged())
+
+    def bets_by_state(self) -> Mapping[BetState, int]:
+        return Counter(bet.state for bet in self._bets())
 
     def groups_of(self, kinds: Collection[BetKind]) -> Sequence[BetGroup]:
         wanted = Counter(_group_of(bet) for bet, kind in self._judged() if kind in kinds)

@@ -48,6 +48,10 @@ class PostgresAudit:
             )
         }
 
+    def bets_by_state(self) -> Mapping[BetState, int]:
+        rows = self._session.query("SELECT state, count(*) FROM bets GROUP BY state")
+        return {BetState(state): count for state, count in rows}
+
     def groups_of(self, kinds: Collection[BetKind]) -> Sequence[BetGroup]:
         rows = self._session.query(
             statements.OF_KINDS,

@@ -1,0 +1,1 @@
+"""What is going on in the consumers: measured for Prometheus, and told in the log."""
