@@ -70,17 +70,17 @@ class ConsumerRunner:
                 if self.consumer is None:
                     self.consumer = self._make()
                 progressed = self._turn(self.consumer)
+                self._recovered()
+                # Also when there is nothing to wait for: a listener that takes no notice blocks
+                # PostgreSQL, once its socket is full.
+                listener.wait(HELD if self.consumer.is_waiting and not progressed else 0)
             except TouchlineError as error:
                 self._fail(error)
             except Exception as error:  # noqa: BLE001 - whatever it is: say it, and go on
                 self._log.exception("unexpected error")
                 self._fail(error)
             else:
-                self._recovered()
                 backoff = SHORTEST_BACKOFF
-                # Also when there is nothing to wait for: a listener that takes no notice blocks
-                # PostgreSQL, once its socket is full.
-                listener.wait(HELD if self.consumer.is_waiting and not progressed else 0)
                 continue
             self._stop.wait(backoff * random.uniform(0.5, 1.5))  # noqa: S311 - only jitter
             backoff = min(backoff * 2, LONGEST_BACKOFF)

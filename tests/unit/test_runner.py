@@ -1,0 +1,70 @@
+"""A consumer's life: whatever goes wrong in it is said, and doesn't end it."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+from domain.consumer import Consumer, Step
+from domain.errors import DatabaseUnavailable
+from domain.ports import Listener
+from domain.records import ConsumerName
+from entrypoints.runner import ConsumerRunner
+
+PATIENCE = 30.0
+
+
+class Part:
+    """A consumer and its listener in one. It fails once, in one of its calls, and counts turns."""
+
+    is_waiting = False
+    readings = ()
+
+    def __init__(self, fails_in: str, error: Exception) -> None:
+        self._fails_in: str | None = fails_in
+        self._error = error
+        self.restarts = 0
+        self.turned = threading.Event()
+
+    def _call(self, name: str) -> None:
+        if name == self._fails_in:
+            self._fails_in = None
+            raise self._error
+
+    def turn(self, *, idle: float) -> Iterator[Step]:
+        self._call("turn")
+        if self._fails_in is None and self.restarts:
+            self.turned.set()
+        yield Step.COMMITTED
+
+    def wait(self, timeout: float) -> bool:
+        self._call("wait")
+        return False
+
+    def restart(self) -> None:
+        self.restarts += 1
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("call", ["turn", "wait"])
+@pytest.mark.parametrize("error", [DatabaseUnavailable("away"), ValueError("a fault of ours")])
+def test_it_goes_on_whatever_fails(call: str, error: Exception) -> None:
+    part, stop = Part(call, error), threading.Event()
+    runner = ConsumerRunner(
+        ConsumerName.BET_WRITER,
+        make=lambda: cast("Consumer", cast("Any", part)),
+        listen=lambda: cast("Listener", cast("Any", part)),
+        stop=stop,
+        close=part.close,
+    )
+    thread = threading.Thread(target=runner.run, daemon=True)
+    thread.start()
+    assert part.turned.wait(PATIENCE)
+    stop.set()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    assert part.restarts == 1
+    assert runner.trouble is None
