@@ -51,7 +51,7 @@ format: $(DEV_STAMP)  ## write the code as the formatter wants it
 test: check $(DEV_STAMP)  ## everything, on real Kafka and PostgreSQL
 	$(BIN)/python -m tests.setup
 	$(BIN)/python -m pytest -n 2 tests/simulation
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not long" tests/integration
+	$(BIN)/python -m pytest -n 3 --dist loadscope -m "not long" tests/integration
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not long" tests/browser
 
 test-long: test  ## the long runs too

@@ -23,10 +23,10 @@ class Dependencies:
         self._bus = _Question(lambda: _ask_bus(bus))
 
     def __call__(self) -> dict[str, str]:
-        return {
-            "database": self._database.answer() or "down: it doesn't answer",
-            "bus": self._bus.answer() or "down",
-        }
+        database = self._database.answer() or "down: it doesn't answer"
+        # The contract has `down` and nothing else for the bus; what is known of why stands beside.
+        bus, _, reason = (self._bus.answer() or "down").partition(": ")
+        return {"database": database, "bus": bus} | ({"bus_reason": reason} if reason else {})
 
 
 STUCK_SECONDS = 75.0

@@ -40,7 +40,7 @@ class Site:
     def _says_that_kafka_is_away(self, name: str) -> bool:
         health = self.system.health(name)
         ready = "ok" if name in APIS else "unavailable"
-        return health.get("bus", "").startswith("down") and health.get("status") == ready
+        return health.get("bus") == "down" and health.get("status") == ready
 
     def _says_that_postgresql_is_away(self, name: str) -> bool:
         health = self.system.health(name)

@@ -205,7 +205,7 @@ def test_processes_that_are_not_let_in(
         for name in names:
             system.start_one(name)
         for name in names:
-            eventually(partial(_says, system, name, f"down: {reason}"))
+            eventually(partial(_says, system, name, reason))
             assert httpx.get(f"{system.address(name)}/livez").status_code == 200
         eventually(lambda: reason in system.health("event-writer-0")["consumer"])
         assert system.health("events-api")["status"] == "ok"
@@ -222,8 +222,9 @@ def test_processes_that_are_not_let_in(
         system.kill()
 
 
-def _says(system: Processes, name: str, bus: str) -> bool:
-    return system.health(name).get("bus") == bus
+def _says(system: Processes, name: str, reason: str) -> bool:
+    health = system.health(name)
+    return (health.get("bus"), health.get("bus_reason")) == ("down", reason)
 
 
 def test_one_who_is_let_in_no_longer(

@@ -61,8 +61,9 @@ def test_what_is_away_is_named(database: LameDatabase, bus: MemoryBus) -> None:
 
 
 def test_a_bus_that_says_why(database: LameDatabase, bus: MemoryBus, mocker: MockerFixture) -> None:
-    mocker.patch.object(bus, "is_up", side_effect=Misconfigured("not this way"))
-    assert Dependencies(database, bus)() == {"database": "up", "bus": "down: not this way"}
+    mocker.patch.object(bus, "is_up", side_effect=Misconfigured("Kafka: not this way"))
+    known = {"database": "up", "bus": "down", "bus_reason": "Kafka: not this way"}
+    assert Dependencies(database, bus)() == known
 
 
 def test_what_hangs_is_down_and_asked_once(

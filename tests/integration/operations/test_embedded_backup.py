@@ -7,6 +7,7 @@ from tests.integration.promises import Promises
 from tests.integration.system import Up
 
 
+@pytest.mark.long
 def test_the_embedded_default_goes_back_to_a_backup(tmp_path: Path) -> None:
     up = Up(tmp_path)
     up.environment["TOUCHLINE_DATA"] = str(tmp_path / ".touchline")

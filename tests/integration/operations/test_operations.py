@@ -75,6 +75,7 @@ def test_a_lost_database_is_restored(site: Site) -> None:
     assert contents(system.environment[URL]) == before
 
 
+@pytest.mark.long
 def test_the_tables_are_built_anew(site: Site) -> None:
     system = site.system
     old = system.environment[URL]

@@ -120,6 +120,7 @@ def test_a_scorer_that_was_about_to_tell(site: Site) -> None:
     assert client.tally(event) == now
 
 
+@pytest.mark.long
 def test_a_scorer_that_had_told(site: Site) -> None:
     """It holds its position, to record what it has told; who takes over tells it again."""
     client = site.system.client
