@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.integration.operations.procedure import follow
 from tests.integration.promises import Promises
 from tests.integration.system import Up
