@@ -1,9 +1,9 @@
 """How one partition is read: how far, what waits, and whether the log is still what it was."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from domain.buffer import Buffer
 from domain.log import Bounds, LogPartition, Record
@@ -81,3 +81,20 @@ class Reading:
     def lose_record(self, next_offset: int, consumer: ConsumerName) -> None:
         """Another record lies where the consumer's last one was."""
         self.lost = f"the record before offset {next_offset} is not the one that {consumer} read"
+
+
+class Loop(Protocol):
+    """A consumer's loop, as it is looked at from outside."""
+
+    name: ConsumerName
+    trouble: str | None
+    """Why it can't go on just now; None while it can."""
+
+    @property
+    def turn_age(self) -> float:
+        """Seconds since it took a step, or tried again."""
+        ...
+
+    def readings(self) -> Collection[Reading]:
+        """How it stands, partition by partition."""
+        ...

@@ -33,6 +33,7 @@ APPS = {"events": bootstrap.events_api, "bets": bootstrap.bets_api}
 def run_api(name: str, settings: Settings, url: str, *, host: str, port: int, workers: int) -> None:
     """Serve until SIGTERM or SIGINT; open requests are answered first."""
     check_exposure(settings, host)
+    bootstrap.protection(settings)  # here, once: what is wrong with a key is no worker's business
     if workers == 1:
         asyncio.run(_run_one(name, settings, url, host, port))
         return

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
     from adapters.http.app import Protection
     from adapters.http.feed import Feed
-    from adapters.http.metrics import ConsumerMetrics
     from adapters.http.tokens import JsonWebTokens
     from adapters.kafka.settings import KafkaSettings
     from adapters.telemetry.measures import Measures
@@ -221,34 +219,23 @@ def consumer_health(
     from prometheus_client import CollectorRegistry
 
     from adapters.http.app import health_app
+    from adapters.http.metrics import ConsumerMetrics
 
     # `/readyz` and `/livez` ask at once.
     opened = open_database(url, connections=2, name="health")
     bus = open_bus(settings, opened)
     registry = CollectorRegistry()
-    registry.register(_consumer_metrics([runner]))
+    registry.register(ConsumerMetrics([runner]))
     if measures is not None:
         registry.register(measures)
     dependencies = Dependencies(opened, bus)
-    return health_app(
-        f"Touchline {runner.name}",
-        health=lambda: dependencies() | runner.health(),
-        registry=registry,
-        alive=Liveness([runner], opened, bus, stuck_seconds=stuck_seconds),
-    )
+    alive = Liveness([runner], opened, bus, stuck_seconds=stuck_seconds)
 
+    def health() -> dict[str, str]:
+        stuck = alive().get(runner.name)
+        return dependencies() | runner.health() | ({"consumer": stuck} if stuck else {})
 
-def _consumer_metrics(runners: Sequence[ConsumerRunner]) -> "ConsumerMetrics":
-    from adapters.http.metrics import ConsumerMetrics
-
-    return ConsumerMetrics(
-        {each.name: each.readings for each in runners},
-        {each.name: partial(_turn_age, each) for each in runners},
-    )
-
-
-def _turn_age(runner: ConsumerRunner) -> float:
-    return runner.turn_age
+    return health_app(f"Touchline {runner.name}", health=health, registry=registry, alive=alive)
 
 
 def verification_health(settings: Settings, url: str) -> "tuple[FastAPI, VerificationMetrics]":
@@ -335,6 +322,7 @@ def _api_registry(
     from prometheus_client import CollectorRegistry, Gauge
 
     from adapters.http.bets_by_state import BetsByState
+    from adapters.http.metrics import ConsumerMetrics
 
     registry = CollectorRegistry()
     streams = Gauge("touchline_open_streams", "Streams that are open now.", registry=registry)
@@ -342,7 +330,7 @@ def _api_registry(
     if bets is not None:
         registry.register(BetsByState(bets))
     if beside:
-        registry.register(_consumer_metrics(beside))
+        registry.register(ConsumerMetrics(beside))
     if measures is not None:
         registry.register(measures)
     return registry
@@ -373,20 +361,36 @@ def sign_token(
     a subject that can't be a user, Misconfigured without a key."""
     from adapters.http.access import Role
 
-    if private_key is None and not settings.auth_secret.get_secret_value():
+    secret = settings.auth_secret.get_secret_value().encode()
+    if private_key is not None:
+        signer = _tokens(settings, _pem(private_key), "RS256")
+    elif secret:
+        signer = _tokens(settings, secret, "HS256")
+    else:
         raise Misconfigured(f"what signs it must be in {PREFIX}AUTH_SECRET, or in a file of --key")
-    signer = tokens(settings, private_key=private_key)
     return signer.sign(subject, Role(role), now=now, lifetime=lifetime)
 
 
-def tokens(settings: Settings, *, private_key: Path | None = None) -> "JsonWebTokens":
-    """What reads tokens, and signs them where it has the secret or the private key."""
+def tokens(settings: Settings) -> "JsonWebTokens":
+    """What reads tokens. Raises Misconfigured for a key that is none."""
+    if settings.auth_public_key_file is not None:
+        return _tokens(settings, _pem(settings.auth_public_key_file), "RS256")
+    return _tokens(settings, settings.auth_secret.get_secret_value().encode(), "HS256")
+
+
+def _tokens(settings: Settings, key: bytes, algorithm: str) -> "JsonWebTokens":
     from adapters.http.tokens import JsonWebTokens
 
-    of_pair = private_key or settings.auth_public_key_file
     return JsonWebTokens(
-        key=of_pair.read_bytes() if of_pair else settings.auth_secret.get_secret_value().encode(),
-        algorithm="RS256" if of_pair else "HS256",
+        key=key,
+        algorithm=algorithm,
         issuer=settings.auth_issuer,
         audience=settings.auth_audience,
     )
+
+
+def _pem(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Misconfigured(f"{path} can't be read: {error.strerror}") from error

@@ -68,7 +68,8 @@ def stream(
             if response.is_error:
                 response.read()
                 # What only is away now will be back.
-                error = Refused if response.status_code < 500 else NotDone
+                is_for_now = response.status_code >= 500 or response.status_code == 429
+                error = NotDone if is_for_now else Refused
                 raise error(str(_body(response).get("detail") or response.status_code))
             yield from messages(response.iter_lines())
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -17,6 +17,9 @@ from entrypoints.credentials import Credentials, no_headers
 
 LONGEST_DELAY = 2.0
 """Seconds between two tries, where the server names none."""
+AGAIN = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS}
+"""Answers after which the same may be asked again."""
+
 PAGE = 500
 LONGEST_DETAIL = 200
 
@@ -197,7 +200,7 @@ class Servers:
             except httpx.TransportError as error:
                 trouble = _lost(url, error)
             else:
-                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                if answer.status_code not in AGAIN:
                     return answer
                 trouble = f"{_origin(url)} is not available: {_detail(answer)}"
                 pause = _retry_after(answer) or delay

@@ -3,13 +3,13 @@ now, and answered in time."""
 
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, wait
+from functools import partial
 from threading import Lock, Thread
-from typing import Protocol
 
 from domain.errors import TouchlineError
 from domain.ports import Database, MessageBus
-from domain.reading import Reading
-from domain.records import READERS, ConsumerName
+from domain.reading import Loop
+from domain.records import READERS
 
 PATIENCE = 2.0
 """Seconds until what gives no answer is taken for down."""
@@ -29,20 +29,9 @@ class Dependencies:
         return {"database": database, "bus": bus} | ({"bus_reason": reason} if reason else {})
 
 
-STUCK_SECONDS = 75.0
-"""Without a step a loop is stuck: more than any statement may take, so that one that waits for a
-lock ends first and is tried again."""
-
-
-class Loop(Protocol):
-    """A consumer's loop, as far as it is looked at from outside."""
-
-    name: ConsumerName
-
-    @property
-    def turn_age(self) -> float: ...
-
-    def readings(self) -> Collection[Reading]: ...
+STUCK_SECONDS = 200.0
+"""Without a step a loop is stuck. PostgreSQL ends a statement after 60 s, and up to three of them
+follow one another in a step: one that waits for a lock ends first, and is tried again."""
 
 
 class Liveness:
@@ -62,7 +51,7 @@ class Liveness:
     ) -> None:
         self._stuck_seconds = stuck_seconds
         self._waiting: Mapping[Loop, _Question] = {
-            loop: _Question(lambda loop=loop: _waiting(loop, database, bus))  # type: ignore[misc]
+            loop: _Question(partial(_waiting, loop, database, bus), late_counts=True)
             for loop in loops
         }
 
@@ -96,21 +85,26 @@ def _waiting(loop: Loop, database: Database, bus: MessageBus) -> str:
 
 
 class _Question:
-    """Asked again once there was an answer; who comes meanwhile waits for the same one."""
+    """Asked again once there was an answer; who comes meanwhile waits for the same one. Where
+    `late_counts`, an answer that came too late is the next one's."""
 
-    def __init__(self, ask: Callable[[], str]) -> None:
+    def __init__(self, ask: Callable[[], str], *, late_counts: bool = False) -> None:
         self._ask = ask
+        self._late_counts = late_counts
+        self._was_late = False
         self._lock = Lock()
         self._asked: Future[str] | None = None
 
     def answer(self) -> str | None:
         """None if there is none in time."""
         with self._lock:
-            if self._asked is None or self._asked.done():
+            is_over = self._asked is None or self._asked.done()
+            if self._asked is None or (is_over and not (self._late_counts and self._was_late)):
                 self._asked = Future()
                 Thread(target=self._wait, args=(self._asked,), name="health", daemon=True).start()
             asked = self._asked
-        return None if wait([asked], PATIENCE).not_done else asked.result()
+        self._was_late = bool(wait([asked], PATIENCE).not_done)
+        return None if self._was_late else asked.result()
 
     def _wait(self, asked: "Future[str]") -> None:
         try:

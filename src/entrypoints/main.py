@@ -197,7 +197,7 @@ def token(
     subject: Annotated[str, typer.Argument(help="Who it is for: a player's userId.")],
     *,
     role: Annotated[TokenRole, typer.Option(help="What it lets them do.")] = "player",
-    hours: Annotated[float, typer.Option(help="How long it lasts.", min=0.01)] = 24.0,
+    hours: Annotated[float, typer.Option(help="How long it lasts.", min=0.01, max=87600)] = 24.0,
     key: Annotated[
         Path | None, typer.Option(help="PEM of the private key; default: TOUCHLINE_AUTH_SECRET.")
     ] = None,

@@ -49,6 +49,7 @@ class ConsumerRunner:
         self._log = structlog.get_logger(name)
         self._lost: set[str] = set()
         self._stepped_at = time.monotonic()
+        self._last_readings: Collection[Reading] = ()
 
     def run(self) -> None:
         """Until stopped. An unfinished batch is abandoned; it is repeated later."""
@@ -132,8 +133,11 @@ class ConsumerRunner:
         return time.monotonic() - self._stepped_at
 
     def readings(self) -> Collection[Reading]:
-        """How it stands, partition by partition."""
-        return () if self.consumer is None else self.consumer.readings
+        """How it stands, partition by partition; while it can't go on, how it stood before."""
+        found = () if self.consumer is None else self.consumer.readings
+        if found or self.trouble is None:
+            self._last_readings = found
+        return self._last_readings
 
     def health(self) -> dict[str, str]:
         """How this consumer is, for `/readyz`."""

@@ -23,6 +23,9 @@ SECRETS = ("database_url", "kafka_sasl_password", "auth_secret", "token")
 LEAST_SECRET = 32
 """Bytes: as many as HS256's digest has (RFC 7518)."""
 
+LEAST_RATE = 0.001
+"""Requests a second: one in a quarter of an hour."""
+
 LAST_PORT = 65535
 
 
@@ -180,7 +183,7 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _is_a_file(cls, value: Path | None) -> Path | None:
-        if value is not None and not os.access(value, os.R_OK):
+        if value is not None and not (value.is_file() and os.access(value, os.R_OK)):
             raise ValueError("must be a file that can be read")
         return value
 
@@ -206,6 +209,20 @@ class Settings(BaseSettings):
     def _is_long(cls, value: SecretStr) -> SecretStr:
         if 0 < len(value.get_secret_value().encode()) < LEAST_SECRET:
             raise ValueError(f"must have at least {LEAST_SECRET} bytes")
+        return value
+
+    @field_validator("token")
+    @classmethod
+    def _is_a_token(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"[!-~]*", value.get_secret_value()):
+            raise ValueError("must be visible ASCII characters without blanks")
+        return value
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_no_crumb(cls, value: float) -> float:
+        if 0 < value < LEAST_RATE:
+            raise ValueError(f"must be 0, or at least {LEAST_RATE}")
         return value
 
     @field_validator("cors_origins")

@@ -1,10 +1,13 @@
 """Two people who have to sign in: by a link, and with a typed token."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from adapters.http.access import Role
+from adapters.http.tokens import LEEWAY, JsonWebTokens
 from tests.browser.conftest import NewPage
 from tests.integration.system import Up, running_up
 
@@ -25,6 +28,15 @@ def token(up: Up, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+def brief_token(subject: str) -> str:
+    """One that is over already, and counts for a quarter of a minute yet."""
+    tokens = JsonWebTokens(
+        key=SECRET.encode(), algorithm="HS256", issuer="touchline", audience="touchline"
+    )
+    ago = LEEWAY / 2
+    return tokens.sign(subject, Role.PLAYER, now=datetime.now(UTC), lifetime=-ago)
+
+
 def cookies(page: Page) -> dict[str, bool]:
     """Which there are, and whether no script can read them."""
     return {each["name"]: each["httpOnly"] for each in page.context.cookies()}
@@ -42,6 +54,9 @@ def test_a_match_between_two_who_signed_in(guarded: Up, new_page: NewPage) -> No
     desk.keyboard.press("Enter")
     expect(desk.get_by_role("button", name="Sign out olga")).to_be_visible()
     assert cookies(desk) == {"touchline_token": True}
+    brief = new_page(f"{client.bets_url}/pages/sign-in#{brief_token('Bea')}")
+    brief.get_by_role("button", name="Sign in").click()
+    expect(brief.locator("p.who")).to_have_text("You play as Bea")
     desk.goto(f"{client.events_url}/docs")
     expect(desk.locator("#operations-events-create_event")).to_contain_text("/events")
     desk.go_back()
@@ -74,3 +89,5 @@ def test_a_match_between_two_who_signed_in(guarded: Up, new_page: NewPage) -> No
     assert cookies(player) == {}
     player.goto(f"{client.bets_url}/pages/bets")
     expect(player).to_have_url(f"{client.bets_url}/pages/sign-in")
+    # What it showed is over with its token, and it says what to do.
+    brief.wait_for_url("**/pages/sign-in")

@@ -25,6 +25,7 @@ from domain.events import Event
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, TOPICS, LogPartition, NewRecord, Placed
 from domain.messages import SLICE_SIZE
 from domain.ports import Database, MessageBus, Subscription
+from domain.reading import Reading
 from domain.records import ConsumerName, DeadLetter, Tally
 from domain.rulings import Handler
 from domain.verification import verify
@@ -262,10 +263,24 @@ class OtherGroup:
         return getattr(self._bus, name)
 
 
+class _Looping:
+    """The loop of a consumer, as metrics look at it."""
+
+    turn_age = 0.0
+    trouble: str | None = None
+
+    def __init__(self, consumer: Consumer) -> None:
+        self.name = consumer.handler.name
+        self._consumer = consumer
+
+    def readings(self) -> Collection[Reading]:
+        return self._consumer.readings
+
+
 def counted(consumer: Consumer) -> dict[tuple[str, str], float]:
     """What `/metrics` shows of records, by topic and outcome."""
     registry = CollectorRegistry()
-    registry.register(ConsumerMetrics({consumer.handler.name: lambda: consumer.readings}))
+    registry.register(ConsumerMetrics([_Looping(consumer)]))
     shown: Counter[tuple[str, str]] = Counter()
     for family in registry.collect():
         for sample in family.samples:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from domain.errors import Misconfigured
 from entrypoints.servers import check_exposure
@@ -29,5 +30,10 @@ def test_others(host: str) -> None:
 
 @pytest.mark.parametrize("host", OUTSIDE)
 def test_with_tokens_or_by_permission(host: str) -> None:
-    check_exposure(settings(auth="jwt"), host)
-    check_exposure(settings(allow_unauthenticated=True), host)
+    """Which is said aloud."""
+    with capture_logs() as said:
+        check_exposure(settings(auth="jwt"), host)
+    assert said == []
+    with capture_logs() as said:
+        check_exposure(settings(allow_unauthenticated=True), host)
+    assert [(each["log_level"], each["host"]) for each in said] == [("warning", host)]

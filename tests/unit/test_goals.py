@@ -117,7 +117,7 @@ def test_it_ends_with_the_last_slice_in_every_partition(
     last_bets: LastBets, database: Database, clock: Clock, noted: Noted
 ) -> None:
     follow(last_bets, told((0, 4), (0, 5), (2, 1)), Fate.APPLIED)
-    for seconds, reached in enumerate([(0, 0, 0), (5, 0, 2), (6, 0, 1), (6, 9, 2)], start=1):
+    for seconds, reached in enumerate([(0, 0, 0), (5, 0, 1), (6, 0, 1), (6, 9, 2)], start=1):
         assert noted.seconds == []
         database.reach(*reached)
         clock.seconds = seconds
@@ -165,6 +165,33 @@ def test_what_can_never_arrive_is_given_up(last_bets: LastBets, clock: Clock, no
     last_bets.look()
     assert last_bets.followed == 0
     assert noted.seconds == []
+
+
+def test_another_log_says_nothing_of_what_was_told(
+    last_bets: LastBets, database: Database, clock: Clock, noted: Noted
+) -> None:
+    """The topic was made anew, and its offsets begin again."""
+    database.reach(50)
+    follow(last_bets, told((0, 60)), Fate.APPLIED)
+    last_bets.look()
+    database.reach(3)
+    last_bets.look()
+    assert last_bets.followed == 0
+    database.reach(100)
+    clock.seconds = 1500
+    last_bets.look()
+    assert noted.seconds == []
+
+
+def test_who_is_new_is_looked_for_soon(
+    last_bets: LastBets, clock: Clock, database: Database
+) -> None:
+    """Also while another has been on its way for long."""
+    follow(last_bets, told((0, 10**9)), Fate.APPLIED)
+    clock.seconds = last_bets._looked_at = 30
+    assert last_bets._due_at() == 30 + goals.LONGEST_LOOK
+    follow(last_bets, told((1, 0)), Fate.APPLIED)
+    assert last_bets._due_at() == 30 + goals.SHORTEST_LOOK
 
 
 def test_memory_is_bounded(last_bets: LastBets, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,23 +115,13 @@ def test_a_body_that_never_ends() -> None:
     assert (sent[0]["status"], sent[1]["body"]) == (503, b"too long")
 
 
-def test_a_stream_may_last() -> None:
+def test_an_answer_that_has_begun_may_last() -> None:
     async def streaming(scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": 200, "headers": []})
         await asyncio.sleep(0.1)
         await send({"type": "http.response.body", "body": b"late"})
 
     assert answered(streaming, 0.01)[1]["body"] == b"late"
-
-
-def test_an_answer_that_has_begun_is_broken_off() -> None:
-    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await asyncio.Event().wait()
-
-    with pytest.raises(TimeoutError):
-        answered(slow, 0.01)
 
 
 def test_a_timeout_of_something_else_is_not_ours() -> None:

@@ -4,8 +4,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from adapters.memory.bus import MemoryBus
 from adapters.memory.database import MemoryDatabase
@@ -14,6 +16,7 @@ from domain.errors import BusUnavailable, DatabaseUnavailable
 from domain.ports import Database, UnitOfWork
 from domain.reading import Reading
 from domain.records import ConsumerName
+from entrypoints import health
 from entrypoints.health import Liveness
 from entrypoints.runner import ConsumerRunner
 from tests.unit.bench import Bench, Noting, a_message
@@ -25,6 +28,7 @@ class Loop:
 
     turn_age: float
     name: ConsumerName = ConsumerName.EVENT_WRITER
+    trouble: str | None = None
     held: list[Reading] = field(default_factory=list)
 
     def readings(self) -> list[Reading]:
@@ -135,3 +139,23 @@ def test_who_tries_again_takes_steps() -> None:
     assert runner.trouble == "BusUnavailable: gone"
     assert len(set(stepped_at)) == 4
     assert stepped_at == sorted(stepped_at)
+
+
+def test_what_is_counted_too_late_counts_for_the_next_who_asks(
+    bench: Bench, mocker: MockerFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.append(a_message())
+    may_answer = threading.Event()
+    bounds = bench.bus.bounds
+
+    def slowly(topic: str) -> Any:
+        may_answer.wait(60)
+        return bounds(topic)
+
+    mocker.patch.object(bench.bus, "bounds", side_effect=slowly)
+    alive = Liveness([Loop(600)], bench.database, bench.bus, stuck_seconds=60)
+    with monkeypatch.context() as patched:
+        patched.setattr(health, "PATIENCE", 0.01)
+        assert alive() == {}
+    may_answer.set()
+    assert "stuck" in alive()["event-writer"]

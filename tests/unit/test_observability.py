@@ -37,7 +37,7 @@ QUERIES = {rule["alert"]: rule["expr"] for rule in ALERTS} | {
 each_query = pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
 each_alert = pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
 
-FUNCTIONS = {"rate", "increase", "delta", "histogram_quantile", "time", "sum", "max"}
+FUNCTIONS = {"rate", "increase", "histogram_quantile", "min_over_time", "time", "sum", "max"}
 WORDS = {"by", "and", "or"}
 GIVEN = {"job", "instance", "le"}
 """Labels that Prometheus itself adds."""
@@ -49,6 +49,7 @@ class Lying:
     name = ConsumerName.EVENT_WRITER
     open_streams = 0
     turn_age = 0.0
+    trouble = None
 
     def readings(self) -> list[Any]:
         return []
@@ -85,7 +86,7 @@ def labels_by_name() -> Iterator[tuple[str, set[str]]]:
     registry.register(measures)
     for family in registry.collect():
         yield family.name, {label for s in family.samples for label in s.labels} - {"le"}
-    for collector in (ConsumerMetrics({}, {}),):
+    for collector in (ConsumerMetrics([]),):
         for metric in collector.collect():
             yield metric.name, set(getattr(metric, "_labelnames", ()))
     requests = RequestMetrics(cast("Any", None), registry=CollectorRegistry())

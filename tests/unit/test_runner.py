@@ -1,16 +1,19 @@
 """A consumer's life: whatever goes wrong in it is said, and doesn't end it."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, cast
 
 import pytest
 
 from domain.consumer import Consumer, Step
 from domain.errors import DatabaseUnavailable
+from domain.log import EVENTS_TAXONOMY, LogPartition
 from domain.ports import Listener
+from domain.reading import Reading
 from domain.records import ConsumerName
 from entrypoints.runner import ConsumerRunner
+from tests.samples import LOG
 
 PATIENCE = 30.0
 
@@ -19,7 +22,7 @@ class Part:
     """A consumer and its listener in one. It fails once, in one of its calls, and counts turns."""
 
     is_waiting = False
-    readings = ()
+    readings: Collection[Reading] = ()
 
     def __init__(self, fails_in: str, error: Exception) -> None:
         self._fails_in: str | None = fails_in
@@ -68,3 +71,25 @@ def test_it_goes_on_whatever_fails(call: str, error: Exception) -> None:
     assert not thread.is_alive()
     assert part.restarts == 1
     assert runner.trouble is None
+
+
+def test_what_is_known_is_told_while_it_cannot_go_on() -> None:
+    """A lag doesn't vanish from the metrics just when nothing goes on."""
+    part = Part("turn", DatabaseUnavailable("away"))
+    runner = ConsumerRunner(
+        ConsumerName.BET_WRITER,
+        make=lambda: cast("Consumer", cast("Any", part)),
+        listen=lambda: cast("Listener", cast("Any", part)),
+        stop=threading.Event(),
+        close=part.close,
+    )
+    reading = Reading(LogPartition(EVENTS_TAXONOMY, 0, LOG), 3, end=10)
+    runner.consumer = runner._make()
+    runner.trouble = None
+    part.readings = (reading,)
+    assert runner.readings() == (reading,)
+    part.readings = ()
+    runner.trouble = "away"
+    assert runner.readings() == (reading,)
+    runner.trouble = None
+    assert runner.readings() == ()

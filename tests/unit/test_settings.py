@@ -139,7 +139,7 @@ def test_a_wrong_value_is_named(given: Given, name: str) -> None:
     assert (WRONG[name] in problem) == (name.lower() not in SECRETS)
 
 
-PASSWORD = "a password of more than thirty-two bytes"
+PASSWORD = "a-password-of-more-than-thirty-two-bytes"
 
 
 @pytest.mark.parametrize("name", SECRETS)

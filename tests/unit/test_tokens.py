@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.http.access import Caller, Role, Unauthenticated
-from adapters.http.tokens import JsonWebTokens
+from adapters.http.tokens import LEEWAY, JsonWebTokens
 from domain.errors import InvalidValue, Misconfigured
 
 SECRET = b"a secret that has more than 32 bytes"
@@ -58,7 +58,7 @@ def public_pem(pair: RSAPrivateKey) -> bytes:
 @pytest.mark.parametrize("role", Role)
 def test_what_we_sign_counts(role: Role) -> None:
     token = tokens().sign("ann", role, now=NOW, lifetime=HOUR)
-    ends = (NOW + HOUR).timestamp()
+    ends = (NOW + HOUR + LEEWAY).timestamp()
     assert tokens().caller(token) == Caller(subject="ann", role=role, until=ends)
 
 
@@ -109,6 +109,10 @@ def test_a_public_key_is_no_secret(pair: RSAPrivateKey) -> None:
         {"role": ["operator"]},
         {"role": "Operator"},
         {"exp": "soon"},
+        {"exp": "99999999999"},
+        {"exp": True},
+        {"exp": 10**400},
+        {"exp": 10**11 + 1},
         {"nbf": 99_999_999_999},
     ],
     ids=str,
@@ -153,6 +157,22 @@ def test_a_huge_token_is_not_looked_at() -> None:
 def test_a_subject_is_a_user_id() -> None:
     with pytest.raises(InvalidValue):
         tokens().sign(" ann", Role.PLAYER, now=NOW, lifetime=HOUR)
+
+
+def test_a_private_key_reads_too(pair: RSAPrivateKey) -> None:
+    both = tokens(private_pem(pair), "RS256")
+    assert both.caller(signed(pair, "RS256")).subject == "ann"
+
+
+def test_a_public_key_does_not_sign(pair: RSAPrivateKey) -> None:
+    with pytest.raises(Misconfigured, match="private"):
+        tokens(public_pem(pair), "RS256").sign("ann", Role.PLAYER, now=NOW, lifetime=HOUR)
+
+
+def test_a_key_that_is_too_short() -> None:
+    short = generate_private_key(public_exponent=65537, key_size=1024)
+    with pytest.raises(Misconfigured, match="2048"):
+        tokens(public_pem(short), "RS256")
 
 
 def test_a_key_that_is_none() -> None:

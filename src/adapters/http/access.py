@@ -98,7 +98,7 @@ class Caller:
     subject: str | None = None
     role: Role | None = None
     until: float | None = None
-    """When the token ends, in seconds since 1970."""
+    """When the token no longer counts, in seconds since 1970."""
 
     @property
     def owner(self) -> str | None:

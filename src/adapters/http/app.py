@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
@@ -22,6 +23,7 @@ from adapters.http.metrics import RequestMetrics
 from adapters.http.openapi import RULES, DescribedApi, refusals
 from adapters.http.pages.rendering import STATIC, LastingFiles, docs_page
 from adapters.http.request_ids import HEADER as REQUEST_ID
+from adapters.http.request_ids import RequestIds
 from adapters.http.schemas import show_pending
 from domain.verdicts import Publication
 
@@ -116,15 +118,19 @@ _ASKED = [
 _GIVEN = ["ETag", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate", REQUEST_ID]
 
 
-def _let_in(app: FastAPI, origins: Sequence[str]) -> None:
-    """Let pages of these origins use the API: with a token of their own, never with our cookie."""
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=list(origins),
-        allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=[*_ASKED, "Last-Event-ID"],
-        expose_headers=_GIVEN,
-    )
+def _around(origins: Sequence[str], app: ASGIApp) -> ASGIApp:
+    """What every answer goes through, also that to a fault of our own. Pages of these origins may
+    use the API: with a token of their own, never with our cookie."""
+    app = SafeHeaders(app)
+    if origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=[*_ASKED, "Last-Event-ID"],
+            expose_headers=_GIVEN,
+        )
+    return RequestIds(app)
 
 
 def new_app(
@@ -179,14 +185,12 @@ def health_app(
     )
     app.state.end_streams = _nothing
     app.state.guard = protection.guard()
+    app.state.around = partial(_around, protection.origins)
     # The last is the first that a request meets.
     too_long = problems.unavailable("the request took too long")
     app.add_middleware(TimeLimit, seconds=protection.request_seconds, answer=too_long)
     app.add_middleware(RequestMetrics, registry=registry)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(SafeHeaders)
-    if protection.origins:
-        _let_in(app, protection.origins)
     problems.install(app)
     app.include_router(_health_routes(health, registry, alive))
     return app

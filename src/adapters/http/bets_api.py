@@ -122,7 +122,7 @@ def _routes(desk: Desk) -> APIRouter:
     ) -> Response:
         """Place a bet."""
         caller.acting_for(body.userId)
-        bet = await submit_bet(desk, body, key=key, respond_async=respond_async)
+        bet = await submit_bet(desk, body, key=key, owner=caller.owner, respond_async=respond_async)
         return _answer(bet, status=201, respond_async=respond_async)
 
     @router.get("", operation_id="list_bets", response_model=BetPage, responses=refusals())

@@ -57,7 +57,8 @@ class RateLimit:
 
 
 class TimeLimit:
-    """Answers for a request that takes too long, be it that its body never ends. Streams may."""
+    """Answers for a request that takes too long, be it that its body never ends. Once there is an
+    answer, it is its reader who takes the time, and may."""
 
     def __init__(self, app: ASGIApp, *, seconds: float, answer: ASGIApp) -> None:
         self._app = app
@@ -68,14 +69,10 @@ class TimeLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        has_begun = False
 
         async def noting(message: Message) -> None:
-            nonlocal has_begun
             if message["type"] == "http.response.start":
-                has_begun = True
-                if dict(message["headers"]).get(b"content-type", b"").startswith(b"text/event"):
-                    limit.reschedule(None)
+                limit.reschedule(None)
             await send(message)
 
         limit = asyncio.timeout(self._seconds)
@@ -83,6 +80,6 @@ class TimeLimit:
             async with limit:
                 await self._app(scope, receive, noting)
         except TimeoutError:
-            if has_begun or not limit.expired():
+            if not limit.expired():
                 raise
             await self._answer(scope, receive, send)

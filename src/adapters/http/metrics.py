@@ -1,29 +1,22 @@
 """What Prometheus is told: requests as they are answered, and consumers when they are asked for."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Collection, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from domain.reading import Reading
+from domain.reading import Loop, Reading
 from domain.records import ConsumerName, Tally
 
 
 class ConsumerMetrics(Collector):
     """By partition: records by what became of them (read = the sum of the others), and lag."""
 
-    def __init__(
-        self,
-        consumers: Mapping[ConsumerName, Callable[[], Collection[Reading]]],
-        turn_ages: Mapping[ConsumerName, Callable[[], float]] = MappingProxyType({}),
-    ) -> None:
-        """`turn_ages`: seconds since the loop of each last came round."""
-        self._consumers = consumers
-        self._turn_ages = turn_ages
+    def __init__(self, loops: Collection[Loop]) -> None:
+        self._loops = loops
 
     def collect(self) -> Iterator[Metric]:
         labels = ["consumer", "topic", "partition"]
@@ -57,17 +50,26 @@ class ConsumerMetrics(Collector):
             "Since the consumer's loop last took a step, or tried again.",
             labels=["consumer"],
         )
-        for name, age in self._turn_ages.items():
-            ages.add_metric([name], age())
-        yield from (records, position, lag, lost, ages)
+        troubled = GaugeMetricFamily(
+            "touchline_consumer_troubled",
+            "1 while the consumer can't go on, and tries again.",
+            labels=["consumer"],
+        )
+        for loop in self._loops:
+            ages.add_metric([loop.name], loop.turn_age)
+            troubled.add_metric([loop.name], loop.trouble is not None)
+        yield from (records, position, lag, lost, ages, troubled)
 
     def _by_consumer(self) -> Iterator[tuple[ConsumerName, Reading]]:
-        for name, readings in self._consumers.items():
-            for reading in readings():
-                yield name, reading
+        for loop in self._loops:
+            for reading in loop.readings():
+                yield loop.name, reading
 
 
 METHODS = frozenset({"GET", "POST", "PATCH", "DELETE"})
+REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10)
+"""In seconds. After two of them an answer is 202, by default; an alert asks for that."""
+
 ELSE = "else"
 """The label of whatever clients make up: methods and paths that nobody serves."""
 
@@ -87,6 +89,7 @@ class RequestMetrics:
             "touchline_http_request_seconds",
             "Time until the answer was sent, waiting for the decision included.",
             ["method", "route"],
+            buckets=REQUEST_BUCKETS,
             registry=registry,
         )
 

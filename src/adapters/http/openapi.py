@@ -1,6 +1,6 @@
 """What OpenAPI says of a server that FastAPI doesn't find by itself: problems and headers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,7 +10,6 @@ from starlette.types import ASGIApp
 from adapters.http.access import MAY, OPEN
 from adapters.http.headers import ENTITY_TAGS_PATTERN, KEY_PATTERN
 from adapters.http.problems import CONTENT_TYPE
-from adapters.http.request_ids import RequestIds
 from adapters.http.schemas import Problem
 
 Responses = dict[int | str, dict[str, Any]]
@@ -101,11 +100,11 @@ _GIVEN: Mapping[str, dict[str, Any]] = {
 
 
 class DescribedApi(FastAPI):
-    """An application whose document has the schema of problems, and whose requests have ids."""
+    """An application whose document has the schema of problems; something may be around it."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        # Around everything: the answer to a fault of our own has its id, too.
-        return RequestIds(super().build_middleware_stack())
+        around: Callable[[ASGIApp], ASGIApp] = self.state.around
+        return around(super().build_middleware_stack())
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None and self.state.guard.asks_for_tokens:

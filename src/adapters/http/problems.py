@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from adapters.http.access import Forbidden, Unauthenticated
+from adapters.http.access import Forbidden, Unauthenticated, bearer
 from adapters.http.limits import RateLimited
 from domain.errors import (
     BetDeleted,
@@ -150,7 +150,7 @@ def _allowed(request: Request) -> str:
 
 _ANSWERS: Mapping[type[Exception], Callable[[Request, Any], Response]] = {
     Unauthenticated: lambda request, error: unauthenticated(
-        error, has_token="authorization" in request.headers
+        error, has_token=bearer(request) is not None
     ),
     Forbidden: lambda _, error: problem(403, "forbidden", str(error)),
     RateLimited: lambda _, error: rate_limited(error),

@@ -6,6 +6,7 @@ from uuid import UUID
 from adapters.http.desk import Desk
 from adapters.http.schemas import EventChanges, NewBet, NewEvent
 from domain.bets import Bet, Placement
+from domain.errors import BetNotFound
 from domain.events import Event
 from domain.identity import bet_id_of_key, event_id_of_key
 from domain.requests import create_event, place_bet, update_event
@@ -13,12 +14,19 @@ from domain.verdicts import Publication
 
 
 async def submit_bet(
-    desk: Desk, bet: NewBet, *, key: str | None, respond_async: bool = False
+    desk: Desk,
+    bet: NewBet,
+    *,
+    key: str | None,
+    owner: str | None = None,
+    respond_async: bool = False,
 ) -> Bet | Publication:
+    """For an `owner` only that user's bets are there: BetNotFound for one that the key made and
+    that was given to another."""
     keyed_id = (
         None if key is None else bet_id_of_key(user_id=bet.userId, event_id=bet.eventId, key=key)
     )
-    return await desk.submit(
+    placed = await desk.submit(
         lambda uow, stamp: place_bet(
             uow,
             Placement(
@@ -34,6 +42,9 @@ async def submit_bet(
         ),
         respond_async=respond_async,
     )
+    if isinstance(placed, Bet) and owner not in {None, placed.placement.user_id}:
+        raise BetNotFound(f"there is no bet {placed.id}")
+    return placed
 
 
 async def submit_event(

@@ -5,33 +5,48 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from adapters.http.access import Caller, Role, Unauthenticated
 from domain.bets import check_user_id
 from domain.errors import InvalidValue, Misconfigured
 
+LEAST_RSA = 2048
+"""Bits (RFC 7518)."""
+
 LEEWAY = timedelta(seconds=30)
 """By how much the clocks of who signs and of who reads may differ."""
 
-LONGEST = 8 * 1024
-"""Bytes of a token that is looked at."""
+LONGEST = 3800
+"""Bytes of a token that is looked at: a browser keeps a cookie of 4 KB, name and all."""
+
+LAST_MOMENT = 100_000_000_000
+"""Seconds since 1970: what comes later is no time that anything here can wait for."""
 
 
 class JsonWebTokens:
     """Of one issuer for one audience, signed with one key: HS256 with a secret, or RS256."""
 
     def __init__(self, *, key: bytes, algorithm: str, issuer: str, audience: str) -> None:
-        """`key` is the secret, or the PEM of the key: public to read, private to sign."""
+        """`key` is the secret, or the PEM of the key: public to read, private to sign, too."""
         self._algorithm = algorithm
         self._issuer = issuer
         self._audience = audience
         try:
-            self._key = jwt.get_algorithm_by_name(algorithm).prepare_key(key)
+            self._signing: Any = jwt.get_algorithm_by_name(algorithm).prepare_key(key)
         except (jwt.InvalidKeyError, ValueError, TypeError) as error:
             raise Misconfigured(f"the key of tokens can't be read: {error}") from error
+        self._key = self._signing
+        if isinstance(self._signing, RSAPrivateKey):
+            self._key = self._signing.public_key()
+        if isinstance(self._key, RSAPublicKey) and self._key.key_size < LEAST_RSA:
+            raise Misconfigured(f"the key of tokens must have at least {LEAST_RSA} bits")
 
     def caller(self, token: str) -> Caller:
         claims = self._claims(token)
+        ends = claims["exp"]
+        if isinstance(ends, bool) or not isinstance(ends, int | float) or ends > LAST_MOMENT:
+            raise Unauthenticated("the token's exp is no time")
         try:
             check_user_id(claims["sub"])
             role = Role(str(claims.get("role")))
@@ -39,7 +54,7 @@ class JsonWebTokens:
             raise Unauthenticated(f"the token's sub {error.problem}") from error
         except ValueError as error:
             raise Unauthenticated(f"the token's role is not one of {', '.join(Role)}") from error
-        return Caller(subject=claims["sub"], role=role, until=claims["exp"])
+        return Caller(subject=claims["sub"], role=role, until=ends + LEEWAY.total_seconds())
 
     def _claims(self, token: str) -> Mapping[str, Any]:
         if len(token) > LONGEST:
@@ -61,8 +76,11 @@ class JsonWebTokens:
         return claims
 
     def sign(self, subject: str, role: Role, *, now: datetime, lifetime: timedelta) -> str:
-        """A token. Raises InvalidValue for a subject that can't be a user."""
+        """A token. Raises InvalidValue for a subject that can't be a user, Misconfigured for a key
+        that can only read."""
         check_user_id(subject)
+        if isinstance(self._signing, RSAPublicKey):
+            raise Misconfigured("a public key can't sign tokens: name the private one")
         claims = {
             "sub": subject,
             "role": role.value,
@@ -71,4 +89,4 @@ class JsonWebTokens:
             "iat": int(now.timestamp()),
             "exp": int((now + lifetime).timestamp()),
         }
-        return jwt.encode(claims, self._key, algorithm=self._algorithm)
+        return jwt.encode(claims, self._signing, algorithm=self._algorithm)

@@ -34,9 +34,8 @@ class Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python
     @property
     def trouble(self) -> TouchlineError | None:
         """Why no connection came about, where it is known and doesn't pass by itself."""
-        for found in tuple(self._troubles.values()):
-            return type(found)(*found.args)
-        return None
+        found = min(tuple(self._troubles.values()), key=str, default=None)
+        return None if found is None else type(found)(*found.args)
 
     def send(
         self, request: Any, node_id: Any = None, request_timeout_ms: float | None = None

@@ -129,7 +129,6 @@ class Publisher:
                 self._replace_line()
             elif line is not None and line.has_acknowledged:
                 self._say(is_away=False)
-                self._trouble_told = ""
             self._try_again()
         self._end_line()
         with self._lock:
@@ -146,10 +145,11 @@ class Publisher:
         self._is_away = is_away
 
     def _say_trouble(self, trouble: TouchlineError | None) -> None:
-        """Once, also while nothing is published."""
-        if trouble is not None and str(trouble) != self._trouble_told:
-            self._trouble_told = str(trouble)
-            _logger.error("%s", trouble)
+        """Once until it is over, also while nothing is published."""
+        text = "" if trouble is None else str(trouble)
+        if text and text != self._trouble_told:
+            _logger.error("%s", text)
+        self._trouble_told = text
 
     def _try_again(self) -> None:
         late: list[_Waiting] = []

@@ -1,8 +1,9 @@
 """From the goal to the last bet written: follows what the Bet Scorer told until it is in the table.
 
 A thread asks how far the Bet Writer has come, only while something is on its way, and the less
-often the longer that takes: a measurement is late by a tenth of itself at most, or by 10 ms. It
-holds up nobody, and what a restart makes it forget is not measured.
+often the longer the newest takes: its measurement is late by a tenth of itself at most, or by 10
+ms; that of an older one by a second. It holds up nobody, and what a restart makes it forget is not
+measured.
 """
 
 import logging
@@ -72,6 +73,8 @@ class LastBets:
         self._now = now
         self._monotonic = monotonic
         self._batches: list[_Batch] = []
+        self._reached: Mapping[tuple[ConsumerName, int], int] = {}
+        self._looked_at = monotonic()
         self._is_closed = False
         self._thread: Thread | None = None
         self._news = Condition()
@@ -119,6 +122,9 @@ class LastBets:
         now, moment = self._now(), self._monotonic()
         with self._news:
             batches, self._batches = self._batches, []
+            if any(reached.get(each, 0) < offset for each, offset in self._reached.items()):
+                batches = []  # of another log: the topic was made anew, or the database restored
+            self._reached = reached
             for batch in batches:
                 if batch.is_written(reached):
                     for asked_at in batch.asked_at:
@@ -140,8 +146,13 @@ class LastBets:
         """Wait until it is time for a look; False once closed."""
         with self._news:
             self._news.wait_for(lambda: self._is_closed or self._batches)
-            if not self._is_closed:
-                waited = self._monotonic() - self._batches[0].told_at
-                pause = min(max(SHARE * waited, SHORTEST_LOOK), LONGEST_LOOK)
-                self._news.wait_for(lambda: self._is_closed, pause)
+            while not self._is_closed and (left := self._due_at() - self._monotonic()) > 0:
+                if not self._news.wait(left):
+                    break
+            self._looked_at = self._monotonic()
             return not self._is_closed
+
+    def _due_at(self) -> float:
+        """When the next look is due: soon, if there is something new."""
+        waited = self._looked_at - self._batches[-1].told_at
+        return self._looked_at + min(max(SHARE * waited, SHORTEST_LOOK), LONGEST_LOOK)

@@ -1,5 +1,6 @@
 """What becomes of all that one consumer's loop tells: measures, log lines, and goals to follow."""
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from adapters.telemetry.goals import LastBets
@@ -9,6 +10,8 @@ from domain.log import LogPartition
 from domain.observing import Part, Told
 from domain.records import ConsumerName
 from domain.rulings import Request, Ruling
+
+_log = logging.getLogger(__name__)
 
 
 class Observation:
@@ -40,6 +43,18 @@ class Observation:
         rulings: Sequence[Ruling],
     ) -> None:
         told, self._told = self._told, ()
+        try:
+            self._note(taken, requests, rulings, told)
+        except Exception:  # noqa: BLE001 - the batch is done, and the next one must be, too
+            _log.exception("observing failed")
+
+    def _note(
+        self,
+        taken: Mapping[LogPartition, int],
+        requests: Sequence[Request],
+        rulings: Sequence[Ruling],
+        told: Sequence[Told],
+    ) -> None:
         if self._measures is not None:
             self._measures.batch(self._name, taken)
         if self._last_bets is not None and told:

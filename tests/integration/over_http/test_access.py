@@ -2,15 +2,21 @@
 
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 
 from adapters.http.access import MAY, OPEN, Role
+from adapters.http.bets_api import create_bets_api
+from adapters.http.bodies import StrictRoute
+from adapters.http.events_api import create_events_api
+from adapters.http.feed import Feed
+from adapters.http.pages.route import PageRoute
 from adapters.http.tokens import JsonWebTokens
 from tests.integration.over_http.asking import Web, new_event_body, problem, unique
 from tests.integration.over_http.conftest import SECRET
@@ -172,9 +178,32 @@ def new_scene(web: Web) -> Scene:
     return Scene(event.json()["id"], bet.json()["id"], owner, other)
 
 
-def test_every_operation_is_in_the_table() -> None:
-    guarded = {operation for operation, roles in MAY.items() if roles is not OPEN}
-    assert {name.partition(" ")[0] for name in CALLS} == guarded
+def flat(routes: Iterable[Any]) -> Iterator[Any]:
+    """All routes, also those of routers that were included."""
+    for route in routes:
+        router = getattr(route, "original_router", None)
+        if router is None:
+            yield route
+        else:
+            yield from flat(router.routes)
+
+
+UNGUARDED = {"/docs", "/openapi.json", "/static"}
+
+
+@pytest.mark.parametrize("create", [create_events_api, create_bets_api])
+def test_every_operation_is_in_the_table(create: Any) -> None:
+    """And every route is one that looks there."""
+    anything: Any = object()
+    app = create(anything, Feed(anything), health=dict, registry=CollectorRegistry())
+    routes = list(flat(app.routes))
+    guarded = [route for route in routes if isinstance(route, StrictRoute | PageRoute)]
+    assert {route.path for route in routes if route not in guarded} == UNGUARDED
+    operations = {route.operation_id or route.name for route in guarded}
+    assert operations <= MAY.keys()
+    tried = {name.partition(" ")[0] for name in CALLS}
+    assert {name for name in operations if MAY[name] is not OPEN} <= tried
+    assert tried <= MAY.keys()
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -233,7 +262,8 @@ WRONG = {
 def test_a_token_that_does_not_count(guarded_web: Web, wrong: str) -> None:
     response = guarded_web.ask("bets", "GET", "/bets", headers={"Authorization": WRONG[wrong]})
     problem(response, "unauthenticated")
-    assert 'error="invalid_token"' in response.headers["WWW-Authenticate"]
+    is_told = wrong != "another scheme"
+    assert ('error="invalid_token"' in response.headers["WWW-Authenticate"]) is is_told
 
 
 def test_a_cookie_is_no_token_of_the_apis(guarded_web: Web) -> None:
@@ -269,8 +299,32 @@ def test_a_player_sees_own_bets_only(guarded_web: Web, scene: Scene) -> None:
     assert found["id"] == scene.bet
 
 
+def test_a_key_does_not_show_what_was_given_to_another(guarded_web: Web, scene: Scene) -> None:
+    by_owner = {"Authorization": f"Bearer {token(scene.owner, Role.PLAYER)}"}
+    by_operator = {"Authorization": f"Bearer {token('op', Role.OPERATOR)}"}
+    body = {"userId": scene.owner, "eventId": scene.event, "market": "draw"}
+    place = {"json": body, "headers": by_owner | {"Idempotency-Key": "once"}}
+    bet = guarded_web.ask("bets", "POST", "/bets", **place).json()
+    assert guarded_web.ask("bets", "POST", "/bets", **place).json() == bet
+    path, given = f"/bets/{bet['id']}", {"userId": scene.other}
+    guarded_web.ask("bets", "PATCH", path, json=given, headers=by_operator)
+    problem(guarded_web.ask("bets", "GET", path, headers=by_owner), "bet-not-found")
+    problem(guarded_web.ask("bets", "POST", "/bets", **place), "bet-not-found")
+
+
+def test_a_name_of_before_is_no_token(guarded_web: Web, scene: Scene) -> None:
+    """Pages go by the token, whatever a cookie of a Touchline without tokens says."""
+    shown = token(scene.other, Role.PLAYER)
+    cookie = {"Cookie": f"touchline_token={shown}; touchline_user={scene.owner}"}
+    for path in ("/pages/bets", "/pages/bets/older", f"/pages/events/{scene.event}"):
+        page = guarded_web.ask("bets", "GET", path, headers=cookie)
+        assert page.status_code == 200
+        assert scene.owner not in page.text
+
+
 def test_a_stream_ends_with_its_token(guarded_web: Web, scene: Scene) -> None:
-    soon = {"Authorization": f"Bearer {token(scene.owner, Role.PLAYER, hours=2 / 3600)}"}
+    """Half a minute after its end, as long as it counts."""
+    soon = {"Authorization": f"Bearer {token(scene.owner, Role.PLAYER, hours=-28 / 3600)}"}
     url = f"{guarded_web.bets_url}/stream"
     with httpx.stream("GET", url, headers=soon, timeout=30) as response:
         assert response.status_code == 200
@@ -286,7 +340,7 @@ class TestSigningIn:
             assert (response.status_code, response.headers["HX-Redirect"]) == (204, "/")
             cookie = response.headers["Set-Cookie"]
             assert re.search(r"; HttpOnly;.*; SameSite=lax", cookie)
-            assert 3500 <= int(re.findall(r"Max-Age=(\d+)", cookie)[0]) <= 3600
+            assert 3500 <= int(re.findall(r"Max-Age=(\d+)", cookie)[0]) <= 3630
             assert "Sign out" in browser.get(guarded_web.bets_url).text
             assert "New match" in browser.get(guarded_web.events_url).text
             response = browser.post(f"{guarded_web.events_url}/pages/sign-out", data={"": ""})

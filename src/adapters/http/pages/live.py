@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from time import time
 from typing import Any
 from uuid import UUID
 
@@ -77,6 +78,14 @@ async def live(request: Request, stream: Stream, parts: Parts) -> AsyncIterator[
         if told:
             yield ServerSentEvent(event="news", raw_data=render("parts/news.html", told=told))
         yield ServerSentEvent(event="reached", raw_data="", id=id_of(portion.reach))
+    if _has_expired(request):
+        yield ServerSentEvent(event="expired", raw_data="")
+
+
+def _has_expired(request: Request) -> bool:
+    """Whether it is the token that has ended, and not the server that ends."""
+    until: float | None = request.state.caller.until
+    return until is not None and time() > until - 1
 
 
 def _is_gone(portion: Portion) -> bool:

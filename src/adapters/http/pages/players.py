@@ -155,7 +155,7 @@ def _take_forms(router: APIRouter, desk: Desk) -> None:
         return response
 
     @router.post("/pages/bets", operation_id="take_bet")
-    async def place(request: Request, user: User) -> Response:
+    async def place(request: Request, caller: CallerOf, user: User) -> Response:
         fields = await form(request)
         if user is None:
             raise BadRequest((["name"], "say who you are first"))
@@ -165,7 +165,7 @@ def _take_forms(router: APIRouter, desk: Desk) -> None:
         bet = NewBet.model_validate({**fields, "userId": user})
         # One press is one bet on one market, however often it is sent.
         key = key and f"{key}-{bet.market}"
-        return await _placed(desk, await submit_bet(desk, bet, key=key))
+        return await _placed(desk, await submit_bet(desk, bet, key=key, owner=caller.owner))
 
 
 async def _placed(desk: Desk, placed: Bet | Publication) -> Response:

@@ -24,6 +24,11 @@ const live = (() => {
     source.addEventListener("news", event => { hear(event); tell(event.data); });
     source.addEventListener("away", () => connected(false));
     source.addEventListener("back", () => connected(true));
+    source.addEventListener("expired", () => {
+      isOver = true;
+      close();
+      location.assign("/pages/sign-in");
+    });
     source.addEventListener("gone", event => {
       isOver = true;
       close();

@@ -70,7 +70,7 @@ function draw(figure) {
 // What a link brought behind its # was never sent to a server; nor does it stay in the address.
 function fromLink(form) {
   if (location.hash.length < 2) return;
-  form.elements.token.value = decodeURIComponent(location.hash.slice(1));
+  form.elements.token.value = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
 }
 
