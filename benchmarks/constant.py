@@ -31,7 +31,7 @@ async def main(port: int) -> None:
     app = health_app("constant", health=lambda: {"database": "up"}, registry=CollectorRegistry())
     router = APIRouter(route_class=StrictRoute)
 
-    @router.post("/bets", status_code=201)
+    @router.post("/bets", status_code=201, operation_id="place_bet")
     async def post_bet(body: NewBet, key: IdempotencyKey, respond_async: RespondAsync) -> Response:
         return json_response(ANSWER, 201, {"Location": f"/bets/{ANSWER['id']}"})
 
