@@ -14,7 +14,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
-@pytest.mark.parametrize("meanwhile", [pytest.param("stopped", marks=pytest.mark.long), "running"])
+@pytest.mark.long
+@pytest.mark.parametrize("meanwhile", ["stopped", "running"])
 def test_a_database_from_a_backup_catches_up(site: Site, meanwhile: str) -> None:
     system = site.system
     promises = Promises(system.client, goes_back=True)
