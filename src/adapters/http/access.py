@@ -74,8 +74,8 @@ MAY: Mapping[str, frozenset[Role]] = {
     "take_user": ALL,
     "take_bet": PLAYER,
 }
-"""The roles that may use each operation. What stands in no row is served to nobody: a route that
-is not in the table does not even come into being."""
+"""The roles that may use each operation. A StrictRoute or PageRoute that is in no row does not even
+come into being; a test sees that all routes but the documents and static files are such."""
 
 
 def check_is_listed(operation: str) -> None:
