@@ -5,6 +5,10 @@ import sys
 
 import pytest
 
+from adapters.http import story as of_servers
+from adapters.telemetry import story as of_consumers
+from entrypoints.logs import STORY
+
 SECRET = "what-nobody-may-read-in-a-log"
 
 FAILING = """
@@ -37,3 +41,9 @@ def test_a_traceback_shows_no_values(log_format: str) -> None:
     assert "a fault of ours" in done.stderr
     assert "in fails" in done.stderr
     assert SECRET not in done.stderr
+
+
+def test_the_story_has_one_name() -> None:
+    """By it `touchline up` keeps the lines off a terminal."""
+    assert of_consumers.STORY == STORY
+    assert of_servers._NAME.startswith(f"{STORY}.")
