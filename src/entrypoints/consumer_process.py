@@ -1,12 +1,11 @@
 """One consumer as a process of its own."""
 
 import gc
-import signal
 import threading
 
 from domain.records import ConsumerName
 from entrypoints import bootstrap
-from entrypoints.ending import SIGNALS, end_in_time
+from entrypoints.ending import block_signals, run_until_signal
 from entrypoints.settings import Settings
 
 
@@ -14,8 +13,7 @@ def run_consumer(
     name: ConsumerName, settings: Settings, url: str, *, health_port: int | None
 ) -> None:
     """Run until SIGTERM or SIGINT; then stop polling, leave the group and return."""
-    # The main thread only waits for the signal: a handler could not run while a driver hangs.
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    block_signals()
     stop = threading.Event()
     measures = None if health_port is None else bootstrap.new_measures()
     runner = bootstrap.consumer_runner(name, settings, url, stop, measures=measures)
@@ -27,13 +25,7 @@ def run_consumer(
         serve_health = health_server(app, health_port, stop)
         threads.append(threading.Thread(target=serve_health, name="health", daemon=True))
     _collect_garbage_seldom()
-    for thread in threads:
-        thread.start()
-    signal.sigwait(SIGNALS)
-    stop.set()
-    end_in_time()
-    for thread in threads:
-        thread.join()
+    run_until_signal(threads, stop)
 
 
 def _collect_garbage_seldom() -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 
 DRAIN_SECONDS = 8.0
 """Seconds in which a process ends by itself; the contract gives it 10."""
@@ -49,3 +50,20 @@ def ignore_signals() -> None:
     """While a process ends: nothing can make it end sooner but SIGKILL."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def block_signals() -> None:
+    """Before any thread begins: the main one waits for the signal, and no other takes it. A handler
+    could not run while a driver hangs."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def run_until_signal(threads: Sequence[threading.Thread], stop: threading.Event) -> None:
+    """Run them until a signal, which was blocked before; then set `stop`, and wait for them."""
+    for thread in threads:
+        thread.start()
+    signal.sigwait(SIGNALS)
+    stop.set()
+    end_in_time()
+    for thread in threads:
+        thread.join()

@@ -1,6 +1,5 @@
 """`touchline verify --every`: the check as a process that goes on, for Prometheus and the log."""
 
-import signal
 import threading
 import time
 from typing import Protocol
@@ -10,7 +9,7 @@ import structlog
 from domain.errors import TouchlineError
 from domain.verification import Report
 from entrypoints import bootstrap
-from entrypoints.ending import SIGNALS, end_in_time
+from entrypoints.ending import block_signals, run_until_signal
 from entrypoints.servers import health_server
 from entrypoints.settings import Settings
 from entrypoints.verify_command import run_verify
@@ -30,7 +29,7 @@ def run_regularly(
     settings: Settings, url: str, *, every: float, health_port: int, with_fold: bool
 ) -> None:
     """Check, rest, and check again until SIGTERM or SIGINT."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    block_signals()
     stop = threading.Event()
     app, notes = bootstrap.verification_health(settings, url)
     serve_health = health_server(app, health_port, stop)
@@ -44,13 +43,7 @@ def run_regularly(
         threading.Thread(target=check, name="verify", daemon=True),
         threading.Thread(target=serve_health, name="health", daemon=True),
     ]
-    for thread in threads:
-        thread.start()
-    signal.sigwait(SIGNALS)
-    stop.set()
-    end_in_time()
-    for thread in threads:
-        thread.join()
+    run_until_signal(threads, stop)
 
 
 def _check(settings: Settings, url: str, notes: Notes, *, with_fold: bool) -> None:
