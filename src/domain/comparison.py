@@ -19,7 +19,7 @@ from domain.bet_writer import Known, judge_update
 from domain.bets import Bet
 from domain.counting import Counting
 from domain.events import FIRST_VERSION
-from domain.fold import Fold, HandOver, Told
+from domain.fold import Fold, HandOver, Made
 from domain.log import EVENTS_TAXONOMY, Bounds, LogPartition, LogPosition, Record
 from domain.ports import Codec, MessageBus, UnitOfWork
 from domain.records import ConsumerName, EventVersion, PlacedBet, Position
@@ -105,7 +105,7 @@ class Comparison:
         yield from self._compare_version(None, versions.until(limit))
 
     def _compare_bet(
-        self, source: LogPartition, told: Told, rows: Sequence[PlacedBet]
+        self, source: LogPartition, told: Made, rows: Sequence[PlacedBet]
     ) -> Iterator[Violation]:
         if isinstance(told, HandOver):
             self._hand_overs[told.placement.id].append(told)
@@ -124,7 +124,7 @@ class Comparison:
         if expected is not None:
             self._absent_bets.append(expected)
 
-    def _compare_version(self, told: Told, rows: Sequence[EventVersion]) -> Iterator[Violation]:
+    def _compare_version(self, told: Made, rows: Sequence[EventVersion]) -> Iterator[Violation]:
         expected = told if isinstance(told, EventVersion) else None
         for row in rows:
             if expected is not None and row.position == expected.position:

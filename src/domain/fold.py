@@ -26,7 +26,7 @@ class HandOver(NamedTuple):
     at_place: EventVersion
 
 
-Told = EventVersion | Bet | HandOver | None
+Made = EventVersion | Bet | HandOver | None
 """What a record makes: a version; a bet, if its id was not heard of before; a new user, if the bet
 stands. None: nothing, whatever was before."""
 
@@ -40,7 +40,7 @@ class Fold:
         self._codec = codec
         self._versions: dict[UUID, EventVersion] = {}
 
-    def judge(self, record: Record) -> Told:
+    def judge(self, record: Record) -> Made:
         """Judge the next record of its partition."""
         try:
             message = self._codec.decode(record)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from adapters.http import feed as feeding
+from adapters.http.access import ANYBODY, Caller, Role
 from adapters.http.feed import Feed, Portion, Stream
+from adapters.http.limits import RateLimited
 from adapters.memory.database import MemoryDatabase
 from domain.errors import DatabaseUnavailable, Unavailable
 from domain.events import Event
@@ -537,6 +539,25 @@ def test_there_is_room_for_so_many(
             await feed.join([])
             with pytest.raises(Unavailable):
                 await feed.join([])
+
+    run(test)
+
+
+def test_nobody_takes_all_the_room(
+    database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeding, "MOST_OF_ONE", 2)
+    ann, bob = (Caller(subject=name, role=Role.PLAYER) for name in ("ann", "bob"))
+
+    async def test() -> None:
+        async with fed(database) as feed:
+            first, _ = [await feed.join([], caller=ann) for _ in range(2)]
+            with pytest.raises(RateLimited, match="no more than 2 streams"):
+                await feed.join([], caller=ann)
+            for anybody in (ANYBODY, ANYBODY, ANYBODY, bob):
+                await feed.join([], caller=anybody)
+            await feed.leave(first)
+            await feed.join([], caller=ann)
 
     run(test)
 

@@ -21,6 +21,7 @@ from adapters.http.feed import Feed
 from adapters.http.headers import IdempotencyKey, RespondAsync
 from adapters.http.openapi import giving, leading_to, refusals, taking, undecided
 from adapters.http.pages.players import player_pages
+from adapters.http.pages.route import nothing_here
 from adapters.http.paging import LimitQuery, PageQuery, page_of
 from adapters.http.schemas import (
     BetChanges,
@@ -92,6 +93,7 @@ def create_bets_api(
     app.include_router(_leaderboard_routes(desk))
     app.include_router(stream_routes(desk, feed, with_bets=True))
     app.include_router(player_pages(desk, feed))
+    app.add_exception_handler(404, nothing_here)
     return app
 
 

@@ -22,6 +22,7 @@ from adapters.http.feed import Feed
 from adapters.http.headers import IdempotencyKey, IfMatch, RespondAsync, entity_tag, is_known
 from adapters.http.openapi import giving, leading_to, refusals, taking, undecided
 from adapters.http.pages.operators import operator_pages
+from adapters.http.pages.route import nothing_here
 from adapters.http.paging import PageQuery, page_of
 from adapters.http.schemas import (
     EventChanges,
@@ -91,6 +92,7 @@ def create_events_api(
     app.include_router(_routes(desk))
     app.include_router(stream_routes(desk, feed, with_bets=False))
     app.include_router(operator_pages(desk, feed))
+    app.add_exception_handler(404, nothing_here)
     return app
 
 

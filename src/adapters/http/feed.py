@@ -14,6 +14,8 @@ from time import monotonic, time
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from adapters.http.access import ANYBODY, Caller
+from adapters.http.limits import RateLimited
 from adapters.http.story import tell_streams
 from domain.errors import TouchlineError, Unavailable
 from domain.ports import Database, UnitOfWork, Watcher
@@ -35,6 +37,9 @@ MOST_VERSIONS = 5000
 """Told one by one to who was away, or is slow; of more it is only told that they are too many."""
 
 MOST_STREAMS = 1000
+MOST_OF_ONE = 50
+"""Streams of one token's subject: nobody can take all that there are."""
+
 RETRY_SECONDS = 1.0
 """After a round that failed."""
 
@@ -128,7 +133,7 @@ class Feed:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._streams: set[Stream] = set()
+        self._streams: dict[Stream, Caller] = {}
         self._closing = threading.Event()
 
     def open(self) -> None:
@@ -161,25 +166,32 @@ class Feed:
         *,
         event_id: UUID | None = None,
         since: Reach | None = None,
-        until: float | None = None,
+        caller: Caller = ANYBODY,
     ) -> AsyncIterator[Stream]:
-        """A stream that begins with what there is, and the versions made from `since` on. `until`
-        is when its client's token ends, in seconds since 1970, and then it ends, too. Raises
-        Unavailable when there are too many, or the server ends."""
+        """A stream that begins with what there is, and the versions made from `since` on; it ends
+        with its caller's token. Raises Unavailable when there are too many, or the server ends,
+        RateLimited when the caller alone has too many."""
         if self._closing.is_set():
             raise Unavailable("the server is about to end")
         if len(self._streams) >= MOST_STREAMS:
             raise Unavailable(f"no more than {MOST_STREAMS} streams can be open")
+        if caller.subject is not None and self._open_of(caller) >= MOST_OF_ONE:
+            raise RateLimited(1, f"no more than {MOST_OF_ONE} streams of one user can be open")
         stream = Stream(views, event_id=event_id, since=since)
-        self._streams.add(stream)
+        self._streams[stream] = caller
         self._watcher.wake()
-        end = None if until is None else self._loop.call_later(until - time(), stream.end)
+        end = None
+        if caller.until is not None:
+            end = self._loop.call_later(caller.until - time(), stream.end)
         try:
             yield stream
         finally:
-            self._streams.discard(stream)
+            del self._streams[stream]
             if end is not None:
                 end.cancel()
+
+    def _open_of(self, caller: Caller) -> int:
+        return sum(each.subject == caller.subject for each in self._streams.values())
 
     def _run(self) -> None:
         """The thread: round after round, whatever happens in one."""

@@ -16,10 +16,10 @@ ROUNDING = 1e-6
 
 
 class RateLimited(Exception):
-    """A client asks too often; answered as 429."""
+    """A client asks too often, or for too much; answered as 429."""
 
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"too many requests: try again in {retry_after} s")
+    def __init__(self, retry_after: int, reason: str = "too many requests") -> None:
+        super().__init__(f"{reason}: try again in {retry_after} s")
         self.retry_after = retry_after
         """Seconds."""
 

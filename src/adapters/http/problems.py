@@ -125,7 +125,8 @@ def unavailable(detail: str) -> Response:
     return problem(503, "unavailable", detail, headers=RETRY_AFTER)
 
 
-def _framework(request: Request, error: HTTPException) -> Response:
+def framework(request: Request, error: HTTPException) -> Response:
+    """What no route of ours has answered."""
     if error.status_code in {400, 422}:
         return invalid([{"loc": ["body"], "msg": "must be JSON in UTF-8"}])
     headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
@@ -159,7 +160,7 @@ _ANSWERS: Mapping[type[Exception], Callable[[Request, Any], Response]] = {
     RequestValidationError: lambda _, error: invalid(error.errors()),
     Unavailable: lambda _, error: unavailable(str(error)),
     Misconfigured: lambda _, error: unavailable(str(error)),
-    HTTPException: _framework,
+    HTTPException: framework,
     ClientDisconnect: lambda *_: invalid([{"loc": ["body"], "msg": "ended early"}]),
     Exception: lambda *_: problem(
         500, "internal-error", "something went wrong on our side; it is logged"

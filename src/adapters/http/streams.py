@@ -77,7 +77,7 @@ def stream_routes(desk: Desk, feed: Feed, *, with_bets: bool) -> APIRouter:
         event_id = next((v.event_id for v in asked if isinstance(v, EventView)), None)
         if event_id is not None:
             await desk.read(lambda uow: get_event(uow, event_id))
-        async with feed.joined(asked, event_id=event_id, since=since, until=caller.until) as stream:
+        async with feed.joined(asked, event_id=event_id, since=since, caller=caller) as stream:
             yield stream
 
     @router.get(

@@ -9,7 +9,7 @@ from html import unescape
 import httpx
 import pytest
 
-from tests.integration.over_http.asking import Web, unique
+from tests.integration.over_http.asking import Web, problem, unique
 from tests.integration.over_http.wrong_values import ID
 from tests.integration.system import eventually
 
@@ -81,6 +81,18 @@ def test_every_page_loads_only_what_is_ours(web: Web, players: Pages, operators:
         found = httpx.get(url + each)
         assert found.status_code == 200
         assert "immutable" in found.headers["cache-control"]
+        assert "immutable" not in httpx.get(url + each.partition("?")[0]).headers["cache-control"]
+
+
+@pytest.mark.parametrize("path", ["/pages/nowhere", "/nowhere", "/static/nowhere.css"])
+def test_who_has_lost_the_way(players: Pages, operators: Pages, path: str) -> None:
+    """Is shown the way home; a program is told by a problem."""
+    for pages in (players, operators):
+        found = pages.http.get(path, headers={"Accept": "text/html, */*;q=0.8"})
+        assert found.status_code == 404
+        assert "There is nothing at this address." in found.text
+        assert 'href="/"' in found.text
+        problem(pages.http.get(path, headers={"Accept": "*/*"}), "not-found")
 
 
 def test_a_page_is_small(web: Web, players: Pages) -> None:

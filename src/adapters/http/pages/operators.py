@@ -159,7 +159,7 @@ def _keep_live(router: APIRouter, desk: Desk, feed: Feed) -> None:
             await desk.read(lambda uow: get_event(uow, event_id))
         views = _views(event_id)
         async with feed.joined(
-            views, event_id=event_id, since=since(request), until=caller.until
+            views, event_id=event_id, since=since(request), caller=caller
         ) as stream:
             yield stream
 

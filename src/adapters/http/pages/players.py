@@ -187,7 +187,7 @@ def _keep_live(router: APIRouter, desk: Desk, feed: Feed) -> None:
         if event_id is not None:
             await desk.read(lambda uow: get_event(uow, event_id))
         async with feed.joined(
-            views, event_id=event_id, since=since(request), until=caller.until
+            views, event_id=event_id, since=since(request), caller=caller
         ) as stream:
             yield stream
 

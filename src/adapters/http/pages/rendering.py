@@ -90,9 +90,11 @@ async def docs_page(request: Request) -> Response:
 
 
 class LastingFiles(StaticFiles):
-    """Static files that browsers keep: another content has another address."""
+    """Static files that browsers keep: another content has another address. Under one that is not
+    this content's, they ask again."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = FOREVER
+        if static(path).endswith(f"?{scope['query_string'].decode('latin-1')}"):
+            response.headers["Cache-Control"] = FOREVER
         return response

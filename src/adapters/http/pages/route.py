@@ -17,7 +17,7 @@ from adapters.http.bodies import read_body
 from adapters.http.limits import RateLimited
 from adapters.http.pages import words
 from adapters.http.pages.rendering import html
-from adapters.http.problems import RETRY_AFTER, STATUSES, BadRequest
+from adapters.http.problems import RETRY_AFTER, STATUSES, BadRequest, framework
 from adapters.http.streams import last_event_id, reach_of
 from domain.errors import InvalidValue, Misconfigured, RuleBroken, Unavailable
 from domain.records import Reach
@@ -72,6 +72,14 @@ def _problem(request: Request, error: Exception) -> Response:
     return response
 
 
+async def nothing_here(request: Request, error: Exception) -> Response:
+    """An address that leads nowhere: a page for those who look with a browser."""
+    if "text/html" in request.headers.get("accept", ""):
+        return _problem(request, error)
+    assert isinstance(error, HTTPException)
+    return framework(request, error)
+
+
 def _told(error: Exception) -> tuple[int, list[str]]:
     """The status of an error, and what people are told."""
     match error:
@@ -87,6 +95,8 @@ def _told(error: Exception) -> tuple[int, list[str]]:
             return 422, [_named(each) for each in error.errors]
         case RequestValidationError() | ValidationError():
             return 422, [_named(each) for each in error.errors()]
+        case HTTPException(status_code=404):
+            return 404, ["There is nothing at this address."]
         case HTTPException():
             return error.status_code, [error.detail]
         case Unavailable() | Misconfigured():
