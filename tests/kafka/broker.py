@@ -18,7 +18,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from adapters.kafka.settings import KafkaSettings
-from tests.kafka.jars import jars_directory
+from tests.kafka.jars import class_archive, jars_directory
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -150,6 +150,12 @@ class KafkaBroker:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
+    def archive_classes(self, file: Path) -> None:
+        """Start and stop it, and keep there what classes it loaded."""
+        self._jvm_options = (*self._jvm_options, f"-XX:ArchiveClassesAtExit={file}")
+        self.start()
+        self.stop()
+
     def stop(self) -> None:
         """Let it shut down in order; kill it when it takes too long."""
         self._end(signal.SIGTERM)
@@ -269,4 +275,6 @@ def _java(*arguments: str) -> list[str]:
     jars = jars_directory()
     if not jars.is_dir():
         raise RuntimeError("Kafka's jars are not there yet. Type: python -m tests.setup")
-    return ["java", *_JVM_OPTIONS, "-cp", f"{jars}/*", *arguments]
+    archive = class_archive()
+    options = [f"-XX:SharedArchiveFile={archive}"] if archive.is_file() else []
+    return ["java", *_JVM_OPTIONS, *options, "-cp", f"{jars}/*", *arguments]

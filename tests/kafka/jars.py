@@ -1,4 +1,4 @@
-"""Where Kafka's jars lie once `python -m tests.setup` has copied them."""
+"""Where Kafka's jars, and what is made of them, lie once `python -m tests.setup` has run."""
 
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -19,3 +19,8 @@ def kafka_version() -> str:
 def jars_directory() -> Path:
     """The copied jars of this version, whether they are there yet or not."""
     return POM.parents[2] / ".cache" / "kafka" / kafka_version() / "libs"
+
+
+def class_archive() -> Path:
+    """A broker's classes as the JVM keeps them: with it a broker starts in half the time."""
+    return jars_directory().with_name("classes.jsa")
