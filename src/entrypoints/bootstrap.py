@@ -47,14 +47,20 @@ BETS_API = "bets-api"
 
 
 @contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
-    """The configured database's URL; the embedded one is started, and stopped by its last user."""
+def database_url(settings: Settings, *, is_there: bool = False) -> Iterator[str]:
+    """The configured database's URL; the embedded one is started, and stopped by its last user.
+    Misconfigured where it should be there already, and isn't."""
     if settings.database_url:
         yield settings.database_url
         return
     from adapters.postgres.embedded import EmbeddedPostgres
 
     embedded = EmbeddedPostgres(settings.data)
+    if is_there and not embedded.exists:
+        raise Misconfigured(
+            f"there is no database in {settings.data.resolve()} (`touchline up` makes one), and"
+            f" {PREFIX}DATABASE_URL names no other"
+        )
     try:
         yield embedded.start()
     finally:

@@ -8,6 +8,7 @@ import httpx
 
 from domain.errors import TouchlineError
 from entrypoints.credentials import own_headers
+from entrypoints.settings import PREFIX
 
 ANSWER_SECONDS = 10
 """How long an answer may take; a server answers 202 long before."""
@@ -49,7 +50,7 @@ def ask(
         raise NotDone(_unreachable(url, error)) from error
     found = _body(response)
     if response.is_error:
-        raise NotDone(str(found.get("detail") or f"{url} answers {response.status_code}"))
+        raise NotDone(_refusal(response))
     return found | {"pending": True} if response.status_code == 202 else found
 
 
@@ -70,7 +71,7 @@ def stream(
                 # What only is away now will be back.
                 is_for_now = response.status_code >= 500 or response.status_code == 429
                 error = NotDone if is_for_now else Refused
-                raise error(str(_body(response).get("detail") or response.status_code))
+                raise error(_refusal(response))
             yield from messages(response.iter_lines())
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NotDone(_unreachable(url, error)) from error
@@ -105,6 +106,17 @@ def _body(response: httpx.Response) -> Json:
     except ValueError:
         found = None
     return found if isinstance(found, dict) else {}
+
+
+def _refusal(response: httpx.Response) -> str:
+    """Why it was refused, and where that isn't the request's fault, what may be."""
+    found = _body(response)
+    detail = str(found.get("detail") or response.reason_phrase)
+    if response.status_code == 401:
+        return f"{detail}: put one into {PREFIX}TOKEN, by `touchline token` or from your login"
+    if response.status_code == 404 and found.get("type") in {None, "/problems/not-found"}:
+        return f"{response.url}: {detail}; is this API on another server?"
+    return detail
 
 
 def _unreachable(url: str, error: Exception) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from domain.errors import Misconfigured
-from entrypoints.settings import PREFIX, Settings, WrongSettings, load_settings
+from entrypoints.settings import PREFIX, Settings, load_settings
 
 Headers = Mapping[str, str]
 Credentials = Callable[[str | None], Headers]
@@ -16,11 +16,8 @@ DEMO_HOURS = 24
 
 @cache
 def own_headers() -> Headers:
-    """Those of who uses the command line. Raises Misconfigured for wrong settings."""
-    try:
-        return _bearer(load_settings().token.get_secret_value())
-    except WrongSettings as wrong:
-        raise Misconfigured(f"wrong settings:\n{wrong}") from wrong
+    """Those of who uses the command line. Raises WrongSettings."""
+    return _bearer(load_settings().token.get_secret_value())
 
 
 def no_headers(user: str | None) -> Headers:

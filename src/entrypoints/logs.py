@@ -14,7 +14,8 @@ STORY = "story"
 def spare_terminals(settings: Settings) -> None:
     """In one process on a terminal there is little to follow, and other things to see: the story is
     told there only at DEBUG. Collectors get it anyhow."""
-    if settings.log_format == "console" and settings.log_level == "INFO":
+    is_for_people = settings.log_format == "console" and sys.stderr.isatty()
+    if is_for_people and settings.log_level == "INFO":
         logging.getLogger(STORY).setLevel(logging.WARNING)
 
 

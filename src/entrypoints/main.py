@@ -48,7 +48,9 @@ def main() -> None:
     try:
         app()
     except TouchlineError as error:
-        fail(str(error))
+        from entrypoints.settings import WrongSettings
+
+        fail(str(error), COULD_NOT if isinstance(error, WrongSettings) else FAILED)
 
 
 def fail(text: str, code: int = FAILED) -> NoReturn:
@@ -59,24 +61,22 @@ def fail(text: str, code: int = FAILED) -> NoReturn:
 def _settings(**given: object) -> "Settings":
     """The settings, with what the command line gave instead; logs are set up on the way."""
     from entrypoints.logs import configure_logs
-    from entrypoints.settings import WrongSettings, load_settings
+    from entrypoints.settings import load_settings
 
-    try:
-        settings = load_settings()
-    except WrongSettings as wrong:
-        fail(f"wrong settings:\n{wrong}", COULD_NOT)
+    settings = load_settings()
     settings = settings.model_copy(update={k: v for k, v in given.items() if v is not None})
     configure_logs(settings)
     return settings
 
 
 @contextmanager
-def _database(**given: object) -> "Iterator[tuple[Settings, str]]":
-    """The settings and the URL of the database, which is started if it is the embedded one."""
+def _database(*, is_there: bool = False) -> "Iterator[tuple[Settings, str]]":
+    """The settings and the URL of the database; the embedded one is started, and made unless it
+    `is_there`: who only looks would find nothing wrong with an empty one."""
     from entrypoints.bootstrap import database_url
 
-    settings = _settings(**given)
-    with database_url(settings) as url:
+    settings = _settings()
+    with database_url(settings, is_there=is_there) as url:
         yield settings, url
 
 
@@ -92,6 +92,8 @@ def up(
     """Run everything in one go, embedded, until stopped."""
     from entrypoints.up import run_everything
 
+    if events_port == bets_port != 0:
+        raise typer.BadParameter("must differ", param_hint="--events-port and --bets-port")
     settings = _settings(data=data)
     run_everything(settings, host=host, events_port=events_port, bets_port=bets_port, demo=demo)
 
@@ -210,6 +212,8 @@ def token(
 
     from entrypoints.bootstrap import sign_token
 
+    if link is not None and not link.startswith(("http://", "https://")):
+        raise typer.BadParameter("must begin with http:// or https://", param_hint="--link")
     made = sign_token(
         _settings(),
         subject,
@@ -277,7 +281,7 @@ def verify(
         return
     logging.disable(logging.WARNING)
     try:
-        with _database() as (settings, url):
+        with _database(is_there=True) as (settings, url):
             report, repaired = verify_command.run_verify(
                 settings, url, with_fold=fold, repair=repair, apply=yes
             )
@@ -293,14 +297,14 @@ def verify(
 def _verify_regularly(every: float, health_port: int, *, with_fold: bool) -> None:
     from entrypoints.verify_regularly import run_regularly
 
-    with _database() as (settings, url):
+    with _database(is_there=True) as (settings, url):
         run_regularly(settings, url, every=every, health_port=health_port, with_fold=with_fold)
 
 
 def _letters(act: "Callable[[Settings, str], object]", *, as_json: bool) -> None:
     from entrypoints.dead_letters import shown
 
-    with _database() as (settings, url):
+    with _database(is_there=True) as (settings, url):
         typer.echo(shown(act(settings, url), as_json=as_json))
 
 

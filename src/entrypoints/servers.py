@@ -24,7 +24,7 @@ SHUTDOWN_TIMEOUT = 5
 
 def check_exposure(settings: Settings, host: str) -> None:
     """Raises Misconfigured for an address that others reach, where nobody is asked for a token;
-    only warns where that is allowed."""
+    only warns where that is allowed. Misconfigured, too, for a name that is nobody's."""
     if settings.auth != "off" or _is_loopback(host):
         return
     if not settings.allow_unauthenticated:
@@ -37,10 +37,12 @@ def check_exposure(settings: Settings, host: str) -> None:
 
 
 def _is_loopback(host: str) -> bool:
+    if not host:
+        return False  # it stands for all addresses
     try:
         found = {each[4][0] for each in socket.getaddrinfo(host, None)}
-    except OSError:
-        return False
+    except OSError as unknown:
+        raise Misconfigured(f"can't listen on {host}: {unknown.strerror}") from unknown
     return all(ip_address(str(each).partition("%")[0]).is_loopback for each in found)
 
 
@@ -117,7 +119,9 @@ async def serve(servers: Sequence[Server], stop: asyncio.Event) -> None:
 def health_server(app: FastAPI, port: int, stop: threading.Event) -> Callable[[], None]:
     """What serves `/livez`, `/readyz` and `/metrics` until `stop`; the port is taken already."""
     # Health is asked from outside the machine's loopback: by an orchestrator's probe.
-    server = Server(app, bind("0.0.0.0", port))  # noqa: S104
+    listener = bind("0.0.0.0", port)  # noqa: S104
+    server = Server(app, listener)
+    structlog.get_logger("health").info("listening", url=url_of(listener))
 
     async def run() -> None:
         ended = asyncio.Event()

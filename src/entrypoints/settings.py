@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from domain.errors import TouchlineError
+
 PREFIX = "TOUCHLINE_"
 ENV_FILE = ".env"
 OF_FILE = "_FILE"
@@ -122,6 +124,13 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = Field(
         default="console", description="`console` for people, `json` for collectors"
     )
+
+    @field_validator("allow_unauthenticated", mode="before")
+    @classmethod
+    def _is_0_or_1(cls, value: object) -> object:
+        if value not in {"0", "1", False, True}:
+            raise ValueError("must be 0 or 1")
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -244,8 +253,11 @@ def _is_address(text: str) -> bool:
     )
 
 
-class WrongSettings(Exception):
+class WrongSettings(TouchlineError):
     """All problems with the settings, one a line."""
+
+    def __str__(self) -> str:
+        return "wrong settings:\n" + "\n".join(self.args)
 
 
 def load_settings() -> Settings:
@@ -273,7 +285,7 @@ def load_settings() -> Settings:
     except ValidationError as invalid:
         problems += map(_problem, invalid.errors())
     if problems:
-        raise WrongSettings("\n".join(problems))
+        raise WrongSettings(*problems)
     return settings
 
 

@@ -62,8 +62,12 @@ def run_everything(
 @contextmanager
 def _only_one(data: Path) -> Iterator[None]:
     """Keep a second `up` away from the same folder."""
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / "up.lock").open("w") as lock:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = (data / "up.lock").open("w")
+    except OSError as error:
+        raise Misconfigured(f"can't keep data in {data.resolve()}: {error.strerror}") from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as busy:

@@ -96,7 +96,7 @@ def refused_settings(document: Document) -> Iterator[str]:
             with mock.patch.dict(os.environ, environment(service), clear=True):
                 settings = load_settings()
         except WrongSettings as wrong:
-            yield f"{name}: {wrong}"
+            yield from (f"{name}: {problem}" for problem in wrong.args)
         else:
             inside = command(service)[:1] != ["demo"]
             if (settings.bus == "kafka" and bool(settings.database_url)) is not inside:

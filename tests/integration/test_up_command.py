@@ -53,6 +53,14 @@ def test_a_second_one_on_the_same_folder(tmp_path: Path) -> None:
         assert up.client.event()["state"] == "created"
 
 
+def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    options = ("--events-port", "0", "--bets-port", "0")
+    done = run("up", *options, environment={"TOUCHLINE_DATA": "data"}, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: can't keep data in {tmp_path / 'data'}: File exists\n"
+
+
 @pytest.mark.parametrize("which", ["events", "bets"])
 def test_a_busy_port(tmp_path: Path, taken_port: int, which: str) -> None:
     ports = {"events": 0, "bets": 0} | {which: taken_port}

@@ -65,6 +65,8 @@ def test_without_a_command_it_helps(runner: CliRunner) -> None:
         ["kick-off"],
         ["up", "extra"],
         ["up", "--events-port", "65536"],
+        ["up", "--events-port", "8002"],
+        ["token", "ann", "--link", "127.0.0.1:8002"],
         ["events-api", "--workers", "0"],
         ["event-writer", "--health-port", "-1"],
         ["demo", "--bets", "0"],

@@ -54,6 +54,11 @@ class EmbeddedPostgres:
         self._stopping = threading.Event()
         self._watcher: threading.Thread | None = None
 
+    @property
+    def exists(self) -> bool:
+        """Whether it has been made already."""
+        return self._folder.exists()
+
     def start(self) -> str:
         """Start the server, or join the running one; return its SQLAlchemy URL."""
         try:

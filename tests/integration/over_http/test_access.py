@@ -469,13 +469,28 @@ class TestTokenCommand:
         place = ["bets", "place", scene.event, "draw", "--user", scene.other]
         place += ["--bets-url", guarded_web.bets_url]
         refused = guarded_up.command(*place)
-        assert (refused.returncode, refused.stderr) == (1, "error: a token is needed\n")
+        assert refused.returncode == 1
+        assert refused.stderr.startswith("error: a token is needed: put one into TOUCHLINE_TOKEN")
         guarded_up.environment["TOUCHLINE_TOKEN"] = token(scene.other, Role.PLAYER)
         try:
             placed = guarded_up.command(*place)
         finally:
             del guarded_up.environment["TOUCHLINE_TOKEN"]
         assert placed.returncode == 0, placed.stderr
+
+    def test_a_token_that_is_none(self, touchline: Up) -> None:
+        touchline.environment["TOUCHLINE_TOKEN"] = "two words"
+        try:
+            done = touchline.command("events", "list")
+        finally:
+            del touchline.environment["TOUCHLINE_TOKEN"]
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: wrong settings:\nTOUCHLINE_TOKEN: ")
+
+    def test_the_other_server(self, touchline: Up) -> None:
+        done = touchline.command("events", "list", "--events-url", touchline.client.bets_url)
+        assert done.returncode == 1
+        assert done.stderr.endswith("/events?limit=50: Not Found; is this API on another server?\n")
 
     def test_the_demo_signs_for_all_who_play(self, guarded_up: Up, guarded_web: Web) -> None:
         urls = ["--events-url", guarded_web.events_url, "--bets-url", guarded_web.bets_url]
