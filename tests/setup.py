@@ -24,8 +24,13 @@ example from its source."""
 
 def main() -> None:
     """Install what is missing."""
-    ensure_java_and_maven()
     ensure_chromium()
+    ensure_kafka()
+
+
+def ensure_kafka() -> None:
+    """What a broker needs: Java, Maven, Kafka's jars, and their classes as the JVM keeps them."""
+    ensure_java_and_maven()
     copy_kafka_jars()
     archive_kafka_classes()
 
