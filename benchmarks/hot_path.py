@@ -1,7 +1,7 @@
-"""What reading and writing messages costs in processor time: `.venv/bin/python -m
-benchmarks.hot_path`.
+"""What reading and writing messages costs in processor time.
 
-Nothing has to run. The figures are those of docs/decisions/hot-path.md and kafka-python.md.
+Run by `.venv/bin/python -m benchmarks.hot_path`; nothing else has to run. The
+figures are those of docs/decisions/hot-path.md and kafka-python.md.
 """
 
 import gc

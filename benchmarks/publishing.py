@@ -1,8 +1,8 @@
-"""What publishing on Kafka costs beside the bare library: `.venv/bin/python -m
-benchmarks.publishing`.
+"""What publishing on Kafka costs beside the bare library.
 
-On a broker of its own, gone afterwards. Both send the same records with the same settings, and wait
-until all are acknowledged. Processor time is this process's; the broker's is not in it.
+Run by `.venv/bin/python -m benchmarks.publishing`, on a broker of its own, gone afterwards. Both
+send the same records with the same settings, and wait until all are acknowledged. Processor time is
+this process's; the broker's is not in it.
 """
 
 import time

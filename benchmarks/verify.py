@@ -1,4 +1,6 @@
-"""What `touchline verify` costs on a large installation: run `python -m benchmarks.verify`.
+"""What `touchline verify` costs on a large installation.
+
+Run by `.venv/bin/python -m benchmarks.verify`.
 
 Fills a PostgreSQL of its own, log included, with events in all states and their bets, all placed
 and scored, by SQL alone. Then it times each check, and a repair, and tells the peak of memory.

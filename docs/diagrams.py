@@ -1,4 +1,4 @@
-"""Writes docs/state-machines.md from the domain's own tables: `python -m docs.diagrams`.
+"""Writes docs/state-machines.md from the domain's own tables: `.venv/bin/python -m docs.diagrams`.
 
 Nobody edits that page by hand; a test holds it to what `page` gives.
 """
@@ -23,8 +23,9 @@ State = TypeVar("State", bound=StrEnum)
 TEXT = """\
 # State machines
 
-Drawn by `python -m docs.diagrams` from the tables in [events.py](../src/domain/events.py) and
-[bets.py](../src/domain/bets.py): change the tables and draw again, don't edit this page.
+Drawn by `.venv/bin/python -m docs.diagrams` from the tables in
+[events.py](../src/domain/events.py) and [bets.py](../src/domain/bets.py): change the tables
+and draw again, don't edit this page.
 
 ## An event
 

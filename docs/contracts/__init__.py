@@ -1,6 +1,6 @@
 """What others build upon, as documents made from the code: docs/api.
 
-`python -m docs.contracts` writes them. Nobody edits them by hand; a test holds them to what
+`make contracts` writes them. Nobody edits them by hand; a test holds them to what
 `documents` gives.
 """
 

@@ -57,7 +57,7 @@ def _print_all(verdicts: Iterator[Verdict]) -> int:
     )
     print("faults:", ", ".join(f"{n} {fault}" for fault, n in total.faults.most_common()))
     if wrong:
-        print("read one with: python -m tests.simulation --seed N")
+        print("read one with: .venv/bin/python -m tests.simulation --seed N")
     return int(wrong > 0)
 
 

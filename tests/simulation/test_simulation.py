@@ -22,7 +22,9 @@ def test_seeds(first: int) -> None:
         wrongs = judge(draw(seed)).wrongs
         if wrongs:
             wrong[seed] = wrongs[0]
-    assert not wrong, f"read one with: python -m tests.simulation --seed {next(iter(wrong))}"
+    assert not wrong, (
+        f"read one with: .venv/bin/python -m tests.simulation --seed {next(iter(wrong))}"
+    )
 
 
 @pytest.mark.parametrize("name", MUTANTS)

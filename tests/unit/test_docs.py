@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -235,7 +236,7 @@ def test_decisions_are_listed_and_have_one_form() -> None:
 
 
 def test_the_state_machines_are_drawn_from_the_tables() -> None:
-    """Red? `python -m docs.diagrams` draws them."""
+    """Red? `.venv/bin/python -m docs.diagrams` draws them."""
     assert diagrams.PAGE.read_text() == diagrams.page()
 
 
@@ -284,8 +285,8 @@ def test_shell_commands_exist(
                     assert name == "PATH" or (
                         name.removeprefix(PREFIX).lower() in {*Settings.model_fields, *files}
                     )
-                case "java":
-                    assert_runs(arguments)
+                case "java" | "python" as runtime:
+                    assert_runs(runtime, arguments)
                 case "source":
                     assert arguments == [".venv/bin/activate"]
                 case "docker":
@@ -299,6 +300,13 @@ def test_every_procedure_is_typed_by_a_test() -> None:
     tests = (ROOT / "tests" / "integration" / "operations").glob("*.py")
     named = set(re.findall(r'"([^"\n]+)"', "".join(file.read_text() for file in tests)))
     assert procedures(OPERATIONS.read_text()).keys() <= named
+
+
+@each_page
+def test_modules_are_run_by_the_python_that_has_them(page: Path) -> None:
+    for python, module in re.findall(r"([^\s`]*python3?) -m ([\w.]+)", page.read_text()):
+        assert python == ".venv/bin/python"
+        assert find_spec(module), module
 
 
 @each_page
@@ -325,11 +333,16 @@ def assert_taken(touchline: Mapping[str, TyperCommand], arguments: list[str]) ->
     pytest.fail(f"there is no command {arguments}")
 
 
-def assert_runs(arguments: list[str]) -> None:
-    """The program is there, and the jars are those that the tests get."""
-    option, jars, program, *_ = arguments
-    assert (option, jars) == ("-cp", f"{jars_directory().relative_to(ROOT)}/*")
-    assert (ROOT / program).is_file()
+def assert_runs(runtime: str, arguments: list[str]) -> None:
+    """The program is there, and its jars are those of the tests; or the tests that it runs."""
+    option, one, *others = arguments
+    if runtime == "java":
+        assert (option, one) == ("-cp", f"{jars_directory().relative_to(ROOT)}/*")
+        assert (ROOT / others[0]).is_file()
+    else:
+        assert option == "-m"
+        assert find_spec(one), one
+        assert all((ROOT / other.partition("::")[0]).exists() for other in others), others
 
 
 def assert_composed(arguments: list[str]) -> None:
