@@ -1,4 +1,4 @@
-"""Checks the design's invariants on the live tables and topics; changes nothing.
+"""Checks the invariants on the live tables and topics; changes nothing.
 
 While anything moves, only what must hold at every moment is asked for: a bet's state is then held
 to its own version, and not to the event's newest. Each question is one statement, so one snapshot;

@@ -1,4 +1,4 @@
-"""What docs/operations.md says of sizes that no benchmark measures is so."""
+"""What docs/operations.md says, and neither a benchmark nor a typed procedure shows, is so."""
 
 import asyncio
 import re
@@ -23,13 +23,26 @@ from domain.log import EVENTS_TAXONOMY, LogPartition, Record
 from domain.messages import SLICE_SIZE, BetsStateChanged, EventCreated, EventUpdated
 from domain.records import ConsumerName
 from domain.score import Score
+from domain.verification import verify
 from entrypoints import bootstrap
 from entrypoints.settings import Settings
+from tests.pages import CODE, table
 from tests.samples import an_id
 
-PAGE = " ".join((Path(__file__).parents[2] / "docs" / "operations.md").read_text().split())
+TEXT = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+PAGE = " ".join(TEXT.split())
 CODEC = CloudEventsCodec()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_what_verify_prints() -> None:
+    report = verify(MemoryDatabase(), MemoryBus(MemoryLog()), CODEC)
+    rows = table(TEXT, "invariant")
+    assert [CODE.findall(name)[0] for name, *_ in rows] == [each.name for each in report.invariants]
+    assert all(says and what_to_do for _, says, what_to_do in rows)
+
+
+# Sizing
 
 
 def said(pattern: str) -> list[int]:
