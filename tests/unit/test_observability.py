@@ -23,6 +23,7 @@ from tests.samples import SOURCE
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
+README = ROOT / "README.md"
 ALERTS: list[dict[str, Any]] = [
     rule
     for group in yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]
@@ -235,6 +236,10 @@ def test_every_service_is_scraped() -> None:
         if name in compose:
             assert str(port) in compose[name]["command"]
     assert job["job_name"] == "touchline"
+    typed = re.findall(
+        r"^touchline ([\w-]+) --health-port (\d+)$", README.read_text(), re.MULTILINE
+    )
+    assert dict(typed) == {name: str(ports[name]) for name in ConsumerName}
 
 
 def test_the_dashboard_reads_what_is_provisioned() -> None:
