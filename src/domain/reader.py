@@ -66,9 +66,9 @@ class Reader:
         return self._readings.get(source)
 
     def read(self, *, idle: float) -> None:
-        """Receive what has come, waiting up to `idle` seconds when nothing waits in the buffers;
-        start what is new; look at the log's end."""
-        busy = any(reading.buffer for reading in self._readings.values())
+        """Receive what has come, waiting up to `idle` seconds when nothing that may be worked on
+        waits in the buffers; start what is new; look at the log's end."""
+        busy = any(reading.buffer for reading in self._readings.values() if reading.lost is None)
         self.receive(timeout=0 if busy else idle)
         self._start()
         self._look_for_the_end()
