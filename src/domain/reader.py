@@ -68,7 +68,7 @@ class Reader:
     def read(self, *, idle: float) -> None:
         """Receive what has come, waiting up to `idle` seconds when nothing that may be worked on
         waits in the buffers; start what is new; look at the log's end."""
-        busy = any(reading.buffer for reading in self._readings.values() if reading.lost is None)
+        busy = any(reading.buffer for reading in self._sound())
         self.receive(timeout=0 if busy else idle)
         self._start()
         self._look_for_the_end()
@@ -115,6 +115,10 @@ class Reader:
     def restart_all(self) -> None:
         for source in list(self._readings):
             self.restart(source)
+
+    def _sound(self) -> list[Reading]:
+        """The partitions whose log is what it was."""
+        return [reading for reading in self._readings.values() if reading.lost is None]
 
     def batch(self, lane: Lane) -> Batch:
         """The records that wait in a lane's buffers, up to its limit. Each partition has its share,
@@ -225,16 +229,17 @@ class Reader:
     def _look_for_the_end(self) -> None:
         """Once a second ask where the log ends; and say, once this consumer has come so far, that
         it stood at the end at the moment of asking. Under load, too, that moment comes."""
-        sound = [reading for reading in self._readings.values() if reading.lost is None]
         now = self._monotonic()
         if now - self._looked_at >= LOOK_INTERVAL and self._readings:
+            sound = self._sound()
             bounds = self._subscription.bounds([reading.source for reading in sound])
             self._looked_at = now
             for reading in sound:
                 if reading.source in bounds:
                     self._see_end(reading, bounds[reading.source].end)
             self._look_at_the_lost()
-        reached = [r for r in sound if not r.end_reached and r.lag == 0 and not r.anchors]
+        # Of those that are sound still: who has just lost its tail seems to stand at the end.
+        reached = [r for r in self._sound() if not (r.end_reached or r.lag or r.anchors)]
         if reached:
             self._say_end_reached({reading.source: reading for reading in reached})
 

@@ -1,7 +1,8 @@
-"""A partition whose log is not what it was, found while it was read: it costs nothing, nothing is
-said of it, and it is read again once the database goes back to before the loss."""
+"""A partition whose log is found, while it is read, to be not what it was: it costs nothing, is
+never called caught up, and is read again once the database goes back to before the loss."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -77,3 +78,19 @@ def test_what_waits_in_a_lost_partition_makes_nobody_busy(
     list(member.turn(idle=0.5))
     assert member.is_waiting
     assert timeouts == [0.5, 0.5, 0.5, 0]
+
+
+def test_who_has_just_lost_its_tail_is_not_caught_up(bench: Bench) -> None:
+    """A bet may be withdrawn while its event's partition was caught up lately; and the kick-off may
+    have been in what was lost."""
+    member = started(bench, Noting())
+    bench.append(a_message(), a_message())
+    work(member)
+    bench.log.truncate(EVENTS_TAXONOMY, 0, end=1)
+    bench.seconds += 5
+    turn(member)
+    assert reading_of(member).lost
+    with bench.database.transaction() as uow:
+        marks = uow.positions.caught_up_ago(EVENT_WRITER, EVENTS_TAXONOMY)
+    assert marks[0] == timedelta(seconds=5)
+    assert marks[1] == marks[2] == timedelta()
