@@ -147,6 +147,7 @@ class Reader:
                 continue
             if reader.last_record_digest not in {None, run[last].record.digest()}:
                 reading.lose_record(reader.next_offset, reader.consumer)
+                reading.readers = [each for each in readers if each.source == reader.source]
 
     def advance(self, positions: Collection[Position]) -> None:
         """These positions are committed: drop what lies below them."""
@@ -257,7 +258,8 @@ class Reader:
             now = self._readers(uow, [reading.source for reading in lost])
         for reading in lost:
             reached = {position.consumer: position.next_offset for position in now[reading.source]}
-            if any(p.next_offset > reached.get(p.consumer, 0) for p in reading.readers):
+            went_back = any(p.next_offset > reached.get(p.consumer, 0) for p in reading.readers)
+            if went_back or reading.is_ahead_of(now[reading.source][-1]):
                 self.restart(reading.source)
 
     def _say_end_reached(self, reached: Mapping[LogPartition, Reading]) -> None:
