@@ -64,17 +64,22 @@ class ConsumerRunner:
             self._log.info("stopped")
 
     def _run(self, listener: Listener) -> None:
-        backoff = SHORTEST_BACKOFF
+        backoff, pause = SHORTEST_BACKOFF, 0.0
         while not self._stop.is_set():
             self._stepped_at = time.monotonic()
             try:
+                # Also when there is nothing to wait for, and when nothing goes on: a listener that
+                # takes no notice blocks PostgreSQL, once its socket is full.
+                listener.wait(pause)
+                if self._stop.is_set():  # an attempt to connect takes its time
+                    return
+                pause = 0.0
                 if self.consumer is None:
                     self.consumer = self._make()
                 progressed = self._turn(self.consumer)
                 self._recovered()
-                # Also when there is nothing to wait for: a listener that takes no notice blocks
-                # PostgreSQL, once its socket is full.
-                listener.wait(HELD if self.consumer.is_waiting and not progressed else 0)
+                if self.consumer.is_waiting and not progressed:
+                    pause = HELD
             except TouchlineError as error:
                 self._fail(error)
             except Exception as error:  # noqa: BLE001 - whatever it is: say it, and go on

@@ -1,13 +1,14 @@
 """A consumer's life: whatever goes wrong in it is said, and doesn't end it."""
 
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any, cast
 
 import pytest
 
 from domain.consumer import Consumer, Step
-from domain.errors import DatabaseUnavailable
+from domain.errors import DatabaseUnavailable, Misconfigured
 from domain.log import EVENTS_TAXONOMY, LogPartition
 from domain.ports import Listener
 from domain.reading import Reading
@@ -19,25 +20,26 @@ PATIENCE = 30.0
 
 
 class Part:
-    """A consumer and its listener in one. It fails once, in one of its calls, and counts turns."""
+    """A consumer and its listener in one. The second call of one kind fails, and no other."""
 
     is_waiting = False
     readings: Collection[Reading] = ()
 
     def __init__(self, fails_in: str, error: Exception) -> None:
-        self._fails_in: str | None = fails_in
+        self._fails_in = fails_in
         self._error = error
+        self.calls: Counter[str] = Counter()
         self.restarts = 0
         self.turned = threading.Event()
 
     def _call(self, name: str) -> None:
-        if name == self._fails_in:
-            self._fails_in = None
+        self.calls[name] += 1
+        if name == self._fails_in and self.calls[name] == 2:
             raise self._error
 
     def turn(self, *, idle: float) -> Iterator[Step]:
         self._call("turn")
-        if self._fails_in is None and self.restarts:
+        if self.restarts:
             self.turned.set()
         yield Step.COMMITTED
 
@@ -71,6 +73,29 @@ def test_it_goes_on_whatever_fails(call: str, error: Exception) -> None:
     assert not thread.is_alive()
     assert part.restarts == 1
     assert runner.trouble is None
+
+
+def test_what_is_told_is_heard_while_it_cannot_go_on() -> None:
+    """PostgreSQL keeps for every listener what it has not heard, and that holds up all others."""
+    listener, stop = Part("none", ValueError()), threading.Event()
+
+    def missing() -> Consumer:
+        if listener.calls["wait"] == 3:
+            stop.set()
+        raise Misconfigured("the topic bets.state does not exist")
+
+    runner = ConsumerRunner(
+        ConsumerName.BET_WRITER,
+        make=missing,
+        listen=lambda: cast("Listener", cast("Any", listener)),
+        stop=stop,
+        close=listener.close,
+    )
+    thread = threading.Thread(target=runner.run, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    stop.set()
+    assert listener.calls["wait"] >= 3
 
 
 def test_what_is_known_is_told_while_it_cannot_go_on() -> None:
