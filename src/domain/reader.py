@@ -68,6 +68,10 @@ class Reader:
     def read(self, *, idle: float) -> None:
         """Receive what has come, waiting up to `idle` seconds when nothing that may be worked on
         waits in the buffers; start what is new; look at the log's end."""
+        if self._unstarted:
+            # What was restarted is read in this turn, too; but first, whether it is still its own.
+            self.receive(timeout=0)
+            self._start()
         busy = any(reading.buffer for reading in self._sound())
         self.receive(timeout=0 if busy else idle)
         self._start()

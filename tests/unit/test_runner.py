@@ -56,7 +56,10 @@ class Part:
 
 @pytest.mark.parametrize("call", ["turn", "wait"])
 @pytest.mark.parametrize("error", [DatabaseUnavailable("away"), ValueError("a fault of ours")])
-def test_it_goes_on_whatever_fails(call: str, error: Exception) -> None:
+def test_it_goes_on_whatever_fails(
+    call: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrypoints.runner.WELL_AFTER", 0)
     part, stop = Part(call, error), threading.Event()
     runner = ConsumerRunner(
         ConsumerName.BET_WRITER,
@@ -118,3 +121,86 @@ def test_what_is_known_is_told_while_it_cannot_go_on() -> None:
     assert runner.readings() == (reading,)
     runner.trouble = None
     assert runner.readings() == ()
+
+
+# How long it waits after an error, and when it is well again
+
+
+Outcome = tuple[float, Step | Exception]
+"""How many seconds a turn takes, and how it ends."""
+
+
+class Script(Part, threading.Event):
+    """A consumer with such turns; and the clock and the end of it."""
+
+    def __init__(self, *turns: Outcome) -> None:
+        Part.__init__(self, "none", ValueError())
+        threading.Event.__init__(self)
+        self._turns = iter(turns)
+        self.seconds = 0.0
+        self.pauses: list[float] = []
+        self.troubled: list[bool] = []
+        """Whether the runner was, before each turn but the first."""
+        self.runner = ConsumerRunner(
+            ConsumerName.BET_WRITER,
+            make=lambda: cast("Consumer", cast("Any", self)),
+            listen=lambda: cast("Listener", cast("Any", self)),
+            stop=self,
+            close=self.close,
+        )
+
+    def turn(self, *, idle: float) -> Iterator[Step]:
+        self.troubled.append(self.runner.trouble is not None)
+        seconds, outcome = next(self._turns, (0, None))
+        self.seconds += seconds
+        yield Step.POLLED
+        match outcome:
+            case None:
+                self.set()
+            case Exception():
+                raise outcome
+            case _:
+                yield outcome
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout:
+            self.pauses.append(timeout)
+            self.seconds += timeout
+        return False
+
+    def play(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("entrypoints.runner.time.monotonic", lambda: self.seconds)
+            patch.setattr("entrypoints.runner.random.uniform", lambda *_: 1)
+            self.runner.run()
+        del self.troubled[0]
+
+
+READS: Outcome = (0.0, Step.POLLED)
+IDLES: Outcome = (0.5, Step.POLLED)
+COMMITS: Outcome = (0.0, Step.COMMITTED)
+FAILS: Outcome = (0.0, DatabaseUnavailable("away"))
+
+
+def test_it_waits_longer_and_longer_though_it_can_begin_to_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The error lies in a batch, and that is not the first thing that is tried again."""
+    script = Script(*[READS, FAILS] * 8)
+    script.play(monkeypatch)
+    assert script.pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5]
+    assert script.troubled == [False] + [True] * 15
+
+
+def test_who_gets_on_is_not_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script(*[COMMITS, FAILS] * 4)
+    script.play(monkeypatch)
+    assert script.pauses == [0.1] * 4
+    assert script.troubled == [False] + [True] * 7
+
+
+def test_it_is_well_again_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script(READS, FAILS, FAILS, IDLES, IDLES, IDLES, FAILS)
+    script.play(monkeypatch)
+    assert script.pauses == [0.1, 0.2, 0.1]
+    assert script.troubled == [False, True, True, True, False, False, True]
