@@ -40,5 +40,7 @@ class Buffer:
 
     def drop_below(self, offset: int) -> None:
         """Those below it are done."""
+        all_light = self.weight == len(self._records)
         while self._records and self._records[0].record.offset < offset:
-            self.weight -= self._records.popleft().weight
+            done = self._records.popleft()
+            self.weight -= 1 if all_light else done.weight

@@ -83,7 +83,7 @@ class Consumer:
     @property
     def is_waiting(self) -> bool:
         """Whether there is work that only waits for another consumer."""
-        return any(reading.held for reading in self.readings)
+        return any(reading.held and reading.lost is None for reading in self.readings)
 
     def close(self) -> None:
         """Leave the group."""

@@ -66,9 +66,13 @@ class Reader:
         return self._readings.get(source)
 
     def read(self, *, idle: float) -> None:
-        """Receive what has come, waiting up to `idle` seconds when nothing waits in the buffers;
-        start what is new; look at the log's end."""
-        busy = any(reading.buffer for reading in self._readings.values())
+        """Receive what has come, waiting up to `idle` seconds when nothing that may be worked on
+        waits in the buffers; start what is new; look at the log's end."""
+        if self._unstarted:
+            # What was restarted is read in this turn, too; but first, whether it is still its own.
+            self.receive(timeout=0)
+            self._start()
+        busy = any(reading.buffer for reading in self._sound())
         self.receive(timeout=0 if busy else idle)
         self._start()
         self._look_for_the_end()
@@ -116,6 +120,10 @@ class Reader:
         for source in list(self._readings):
             self.restart(source)
 
+    def _sound(self) -> list[Reading]:
+        """The partitions whose log is what it was."""
+        return [reading for reading in self._readings.values() if reading.lost is None]
+
     def batch(self, lane: Lane) -> Batch:
         """The records that wait in a lane's buffers, up to its limit. Each partition has its share,
         and what others leave of theirs: so one that is held stops no other."""
@@ -143,6 +151,7 @@ class Reader:
                 continue
             if reader.last_record_digest not in {None, run[last].record.digest()}:
                 reading.lose_record(reader.next_offset, reader.consumer)
+                reading.readers = [each for each in readers if each.source == reader.source]
 
     def advance(self, positions: Collection[Position]) -> None:
         """These positions are committed: drop what lies below them."""
@@ -225,16 +234,17 @@ class Reader:
     def _look_for_the_end(self) -> None:
         """Once a second ask where the log ends; and say, once this consumer has come so far, that
         it stood at the end at the moment of asking. Under load, too, that moment comes."""
-        sound = [reading for reading in self._readings.values() if reading.lost is None]
         now = self._monotonic()
         if now - self._looked_at >= LOOK_INTERVAL and self._readings:
+            sound = self._sound()
             bounds = self._subscription.bounds([reading.source for reading in sound])
             self._looked_at = now
             for reading in sound:
                 if reading.source in bounds:
                     self._see_end(reading, bounds[reading.source].end)
             self._look_at_the_lost()
-        reached = [r for r in sound if not r.end_reached and r.lag == 0 and not r.anchors]
+        # Of those that are sound still: who has just lost its tail seems to stand at the end.
+        reached = [r for r in self._sound() if not (r.end_reached or r.lag or r.anchors)]
         if reached:
             self._say_end_reached({reading.source: reading for reading in reached})
 
@@ -252,7 +262,8 @@ class Reader:
             now = self._readers(uow, [reading.source for reading in lost])
         for reading in lost:
             reached = {position.consumer: position.next_offset for position in now[reading.source]}
-            if any(p.next_offset > reached.get(p.consumer, 0) for p in reading.readers):
+            went_back = any(p.next_offset > reached.get(p.consumer, 0) for p in reading.readers)
+            if went_back or reading.is_ahead_of(now[reading.source][-1]):
                 self.restart(reading.source)
 
     def _say_end_reached(self, reached: Mapping[LogPartition, Reading]) -> None:

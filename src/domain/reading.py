@@ -28,7 +28,8 @@ class Reading:
     tally: Tally = NOTHING_READ
     """What became of all records that its consumer ever read here."""
     readers: Sequence[Position] = ()
-    """Who had read how much of it when it was begun: the furthest first, this consumer last."""
+    """Who had read how much of it when the log was compared with that: when it was begun, the
+    furthest first and this consumer last; or when another record was found since."""
     anchors: deque[Anchor] = field(default_factory=deque)
     """Records that must be what they were before any other one is worked on."""
     buffer: Buffer = field(default_factory=Buffer)

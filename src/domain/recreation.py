@@ -59,6 +59,7 @@ def _catch_up(uow: UnitOfWork) -> None:
             for event in [events[event_id].event]
         ]
     )
+    uow.changes.tell(events.keys())
 
 
 def _may_wait(kind: BetKind) -> bool:

@@ -14,6 +14,9 @@ from domain.records import ConsumerName, RefusalReason
 LIGHTEST_SLICE = 50
 """What a slice of few bets weighs: each has a range of its own to be found and written."""
 
+HEAVY_BYTES = 4096
+"""Of a longer value each so many bytes weigh one: ten times what a message has, slices aside."""
+
 
 class Fate(StrEnum):
     """What became of a well-formed record that was not refused."""
@@ -41,10 +44,15 @@ class Decoded(NamedTuple):
 
     @property
     def weight(self) -> int:
-        """How much work it is: of a slice, its bets, or more when these are few; of all else, 1."""
+        """How much work it is: of a slice, its bets, or more when these are few; of all else, 1.
+        Or how much room it takes, if that is more: buffers hold what others wrote, of any size."""
+        work = 1
         if isinstance(self.message, BetsStateChanged):
-            return max(len(self.message.bets), LIGHTEST_SLICE)
-        return 1
+            work = max(len(self.message.bets), LIGHTEST_SLICE)
+        value = self.record.value
+        if value is not None and len(value) > HEAVY_BYTES:
+            return max(work, len(value) // HEAVY_BYTES)
+        return work
 
 
 Batch = Mapping[LogPartition, Sequence[Decoded]]
@@ -61,7 +69,7 @@ class Lane(NamedTuple):
 
     topic: str
     most: int
-    """The weight of the records together."""
+    """The weight of the records together; also bounds what waits in the buffers."""
     lazy: bool = False
     """Whether no client is told of the outcome: then a commit need not wait for the disk."""
 

@@ -25,6 +25,10 @@ KEEP_ALIVE = 5.0
 SHORTEST_BACKOFF, LONGEST_BACKOFF = 0.1, 5.0
 """Seconds between two attempts while something is away."""
 
+WELL_AFTER = 1.0
+"""Seconds of turns without another error after which trouble is over. A single one tells nothing:
+perhaps what failed wasn't tried again yet."""
+
 
 class ConsumerRunner:
     """One member's life: made, run, restarted from the stored positions after errors, closed."""
@@ -49,6 +53,8 @@ class ConsumerRunner:
         self._log = structlog.get_logger(name)
         self._lost: set[str] = set()
         self._stepped_at = time.monotonic()
+        self._tries_since = float("-inf")
+        """When it began to try again, after the last error."""
         self._last_readings: Collection[Reading] = ()
 
     def run(self) -> None:
@@ -64,27 +70,34 @@ class ConsumerRunner:
             self._log.info("stopped")
 
     def _run(self, listener: Listener) -> None:
-        backoff = SHORTEST_BACKOFF
+        backoff, pause = SHORTEST_BACKOFF, 0.0
         while not self._stop.is_set():
             self._stepped_at = time.monotonic()
             try:
+                # Also when there is nothing to wait for, and when nothing goes on: a listener that
+                # takes no notice blocks PostgreSQL, once its socket is full.
+                listener.wait(pause)
+                if self._stop.is_set():  # an attempt to connect takes its time
+                    return
+                pause = 0.0
                 if self.consumer is None:
                     self.consumer = self._make()
                 progressed = self._turn(self.consumer)
-                self._recovered()
-                # Also when there is nothing to wait for: a listener that takes no notice blocks
-                # PostgreSQL, once its socket is full.
-                listener.wait(HELD if self.consumer.is_waiting and not progressed else 0)
+                self._look_how_it_goes()
+                if self.consumer.is_waiting and not progressed:
+                    pause = HELD
             except TouchlineError as error:
                 self._fail(error)
             except Exception as error:  # noqa: BLE001 - whatever it is: say it, and go on
                 self._log.exception("unexpected error")
                 self._fail(error)
             else:
-                backoff = SHORTEST_BACKOFF
+                if progressed or self.trouble is None:
+                    backoff = SHORTEST_BACKOFF
                 continue
             self._stop.wait(backoff * random.uniform(0.5, 1.5))  # noqa: S311 - only jitter
             backoff = min(backoff * 2, LONGEST_BACKOFF)
+            self._tries_since = time.monotonic()
 
     def _turn(self, consumer: Consumer) -> bool:
         """One turn of the loop; whether it recorded anything."""
@@ -111,8 +124,9 @@ class ConsumerRunner:
         if self.consumer is not None:
             self.consumer.restart()
 
-    def _recovered(self) -> None:
-        if self.trouble is not None:
+    def _look_how_it_goes(self) -> None:
+        """After a turn without an error."""
+        if self.trouble is not None and time.monotonic() - self._tries_since >= WELL_AFTER:
             self._log.info("running")
             self.trouble = None
         for reason in self.lost() - self._lost:

@@ -39,7 +39,8 @@ class Settings(BaseSettings):
     )
 
     database_url: str = Field(
-        default="", description="SQLAlchemy URL of PostgreSQL; empty = the embedded one"
+        default="",
+        description="SQLAlchemy URL of PostgreSQL, of a database in UTF8; empty = the embedded one",
     )
     bus: Literal["postgres", "kafka"] = Field(
         default="postgres", description="what carries the messages: `postgres` or `kafka`"

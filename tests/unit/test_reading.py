@@ -116,6 +116,49 @@ def test_a_log_that_is_gone_is_never_taken_for_the_newest(
     assert handler.offsets == [0]
 
 
+def test_what_is_begun_again_is_read_in_the_same_turn(bench: Bench) -> None:
+    """An error in it comes back at once, then, and not after an idle turn that went well."""
+    handler = Noting()
+    member = started(bench, handler)
+    bench.append(a_message())
+    work(member)
+    bench.append(a_message())
+    member.restart()
+    turn(member)
+    assert handler.offsets == [0, 1]
+
+
+def test_what_went_meanwhile_is_not_begun_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bus may refuse to move in a partition that is another member's by now."""
+    first = started(bench, Noting())
+    first.restart()
+    bench.member(Noting())
+    sought = []
+    monkeypatch.setattr(MemorySubscription, "seek", lambda _, source, __: sought.append(source))
+    turn(first)
+    assert sorted(sought) == sorted(reading.source for reading in first.readings)
+    assert len(sought) == 2
+
+
+def test_a_log_that_is_gone_makes_nobody_busy(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = started(bench, Noting())
+    timeouts = []
+
+    def poll(self: MemorySubscription, *, timeout: float, most: int) -> Poll:
+        timeouts.append(timeout)
+        return Poll((), frozenset(), frozenset())
+
+    monkeypatch.setattr(MemorySubscription, "poll", poll)
+    monkeypatch.setattr(MemorySubscription, "bounds", lambda *_: {})
+    member.restart()
+    list(member.turn(idle=0.5))
+    assert timeouts == [0, 0.5]
+
+
 # That the log is what it was
 
 

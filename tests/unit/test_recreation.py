@@ -31,6 +31,21 @@ def test_what_the_scorer_had_not_told_yet(behind: tuple[ConsumerName, ...]) -> N
     }
 
 
+def test_who_watches_is_told_of_what_is_made_good() -> None:
+    world = World()
+    event_id, other_id = world.create().id, world.create().id
+    world.place(event_id, Market.TEAM_1)
+    world.place(other_id, Market.TEAM_1)
+    world.update(event_id, KICK_OFF)
+    world.submit(world.updating(event_id, goal("1-0")))
+    world.settle([EVENT_WRITER, BET_WRITER])
+    watcher = world.database.watch()
+    world.log.recreate(EVENTS_TAXONOMY)
+    world.settle()
+    assert world.states(event_id) == {Market.TEAM_1: {BetState.WINNING}}
+    assert watcher.wait(0) == frozenset({event_id})
+
+
 def test_what_was_told_and_not_read() -> None:
     world = World()
     event_id = world.create().id

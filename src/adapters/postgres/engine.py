@@ -75,6 +75,8 @@ def _connect_args(url: str, application_name: str) -> dict[str, object]:
     return {
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "application_name": application_name,
+        # Not what the database, a service file or PGCLIENTENCODING says: texts hold any character.
+        "client_encoding": "utf8",
         "options": f"{ours} {theirs if isinstance(theirs, str) else ' '.join(theirs)}",
         **_TCP,
     }

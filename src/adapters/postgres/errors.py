@@ -7,7 +7,7 @@ import psycopg2
 from sqlalchemy.exc import DBAPIError, PendingRollbackError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from domain.errors import DatabaseUnavailable, Misconfigured, TouchlineError
+from domain.errors import DatabaseUnavailable, Misconfigured
 
 _NOT_MIGRATED = frozenset({"42P01", "42703", "42704", "42883", "3F000"})
 """A table, column, type, function or schema is missing."""
@@ -25,26 +25,37 @@ def translated_errors() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, psycopg2.Error) as error:
-        translation = _translation(error)
+        translation = translation_of(error)
         if translation is None:
             raise
         raise translation from error
 
 
-def _translation(error: Exception) -> TouchlineError | None:
+def translation_of(error: Exception) -> DatabaseUnavailable | Misconfigured | None:
+    """What such an error is in the domain's tree; None for a mistake in our SQL."""
     if isinstance(error, PoolTimeout):
         return DatabaseUnavailable("no connection to PostgreSQL became free in time")
     if isinstance(error, PendingRollbackError):
         return DatabaseUnavailable("the transaction has failed before")
-    cause = error.orig if isinstance(error, DBAPIError) else error
+    cause = _cause(error)
     if not isinstance(cause, psycopg2.Error):
         return None
     if cause.pgcode is None and isinstance(cause, psycopg2.ProgrammingError):
         # Before anybody was asked: libpq doesn't understand how to connect.
-        return Misconfigured(f"PostgreSQL's address: {_first_line(cause)}")
+        return Misconfigured(f"PostgreSQL's address: {reason_of(cause)}")
     if cause.pgcode in _NOT_MIGRATED:
-        return Misconfigured(f"run `touchline migrate`: {_first_line(cause)}")
-    return DatabaseUnavailable(_first_line(cause)) if _is_transient(cause) else None
+        return Misconfigured(f"run `touchline migrate`: {reason_of(cause)}")
+    return DatabaseUnavailable(reason_of(cause)) if _is_transient(cause) else None
+
+
+def reason_of(error: BaseException) -> str:
+    """The first line of what the driver says."""
+    cause = _cause(error)
+    return str(cause).partition("\n")[0] or type(cause).__name__
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.orig or error if isinstance(error, DBAPIError) else error
 
 
 def _is_transient(cause: psycopg2.Error) -> bool:
@@ -52,7 +63,3 @@ def _is_transient(cause: psycopg2.Error) -> bool:
         # Nothing that PostgreSQL said: the way to it is broken.
         return not isinstance(cause, psycopg2.ProgrammingError | psycopg2.DataError)
     return isinstance(cause, psycopg2.IntegrityError) or cause.pgcode[:2] in _TRANSIENT_CLASSES
-
-
-def _first_line(cause: psycopg2.Error) -> str:
-    return str(cause).partition("\n")[0] or type(cause).__name__

@@ -121,8 +121,10 @@ class PostgresLogBus:
         try:
             with pooled(self._engine) as query:
                 partitions_of(query)
-        except BusUnavailable:
+        except BusUnavailable:  # the database says why
             probe.set_result(False)
+        except Misconfigured as error:
+            probe.set_exception(error)
         else:
             probe.set_result(True)
 
@@ -133,5 +135,5 @@ class PostgresLogBus:
             with self._lock:
                 members = [s.member for s in self._subscriptions if s.polled_at > silent]
             # An outage is for polls to report; a renewal is tried again before the lease ends.
-            with suppress(BusUnavailable), pooled(self._engine) as query:
+            with suppress(BusUnavailable, Misconfigured), pooled(self._engine) as query:
                 query(RENEW, {"members": members, "lease": self._lease})

@@ -1,5 +1,5 @@
 """Connections of the log to PostgreSQL: a part's own ones, outside the pool, and drivers' errors
-turned into BusUnavailable.
+turned into the domain's.
 """
 
 import os
@@ -13,7 +13,8 @@ import psycopg2
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from domain.errors import BusUnavailable
+from adapters.postgres.errors import reason_of, translation_of
+from domain.errors import BusUnavailable, Misconfigured
 
 Row = tuple[Any, ...]
 Parameters = Mapping[str, object]
@@ -26,18 +27,23 @@ DRIVER_ERRORS = (psycopg2.Error, SQLAlchemyError, OSError)
 
 
 @contextmanager
-def bus_unavailable() -> Iterator[None]:
-    """Raise BusUnavailable for whatever goes wrong between here and PostgreSQL."""
+def bus_errors() -> Iterator[None]:
+    """Raise BusUnavailable, with the reason, for whatever goes wrong between here and PostgreSQL;
+    but Misconfigured when a person has to act, as where the log's tables are not there."""
     try:
         yield
     except DRIVER_ERRORS as error:
-        raise BusUnavailable("the log in PostgreSQL is away") from error
+        translation = translation_of(error)
+        if isinstance(translation, Misconfigured):
+            raise translation from error
+        reason = translation or reason_of(error)
+        raise BusUnavailable(f"the log in PostgreSQL can't be used: {reason}") from error
 
 
 @contextmanager
 def pooled(engine: Engine) -> Iterator[Query]:
-    """A transaction on one of the pool's connections, or BusUnavailable."""
-    with bus_unavailable(), engine.begin() as connection:
+    """A transaction on one of the pool's connections. Raises as `bus_errors` does."""
+    with bus_errors(), engine.begin() as connection:
 
         def query(statements: str, parameters: Parameters) -> Sequence[Row]:
             result = connection.exec_driver_sql(statements, parameters)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
+from adapters.postgres.errors import reason_of
 from adapters.postgres.log_append import Partitioner, append
 from adapters.postgres.log_connection import DRIVER_ERRORS, OwnConnection
 from domain.errors import BusUnavailable
@@ -118,7 +119,7 @@ class LogPublisher:
         if None in places or cause:
             self._disconnect()
         if cause:
-            _give_up(batch, "PostgreSQL did not append it", cause)
+            _give_up(batch, f"PostgreSQL did not append it: {reason_of(cause)}", cause)
             return
         for pending, place in zip(batch, places, strict=bool(batch)):
             if place is None:

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from adapters.postgres.log_connection import OwnConnection, bus_unavailable, pooled
+from adapters.postgres.log_connection import OwnConnection, bus_errors, pooled
 from adapters.postgres.log_groups import Membership
 from adapters.postgres.log_rows import bounds_of, fetch
 from adapters.postgres.log_schema import LOG_APPENDED, LOG_MOVED
-from domain.errors import BusUnavailable
+from domain.errors import BusUnavailable, Misconfigured
 from domain.log import Bounds, LogPartition, Record
 from domain.ports import Poll
 
@@ -111,7 +111,7 @@ class LogSubscription:
             "offsets": [next_offsets[source] for source in sources],
         }
         # For lag tools only, so nothing is lost with it; the next one tells all.
-        with suppress(BusUnavailable), pooled(self._engine) as query:
+        with suppress(BusUnavailable, Misconfigured), pooled(self._engine) as query:
             query(_COMMIT, parameters)
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class LogSubscription:
         self.is_closed = True
         self._disconnect()
         # A member that can't say goodbye expires.
-        with suppress(BusUnavailable), pooled(self._engine) as query:
+        with suppress(BusUnavailable, Misconfigured), pooled(self._engine) as query:
             self._membership.leave(query)
 
     @contextmanager
@@ -129,7 +129,7 @@ class LogSubscription:
         if self.is_closed:
             raise BusUnavailable("the subscription is closed")
         try:
-            with bus_unavailable():
+            with bus_errors():
                 if self._connection is None:
                     listen = f"LISTEN {LOG_APPENDED}; LISTEN {LOG_MOVED}"
                     self._connection = OwnConnection(self._engine, listen)

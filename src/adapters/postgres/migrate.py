@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from adapters.postgres.errors import translated_errors
 from adapters.postgres.revisions import check_revision, is_behind, revision_of
-from domain.errors import DatabaseUnavailable
+from domain.errors import DatabaseUnavailable, Misconfigured
 
 HEAD = "0001"
 """The newest revision; known here so that nobody loads alembic to find nothing to do."""
@@ -48,7 +48,8 @@ def migrate(engine: Engine, *, patience: float = PATIENCE) -> bool:
 
     No table is waited for longer than LOCK_TIMEOUT_MS at a time, for everybody queues behind who
     waits; instead all of it is tried again, for `patience` seconds. Raises DatabaseUnavailable
-    then, and Misconfigured when the schema is a newer version's that this one doesn't work on.
+    then, and Misconfigured when the schema is a newer version's that this one doesn't work on, or
+    the database can't hold every text.
     """
     deadline = time.monotonic() + patience
     with translated_errors():
@@ -67,6 +68,7 @@ def migrate(engine: Engine, *, patience: float = PATIENCE) -> bool:
 
 def _try(engine: Engine) -> bool:
     with engine.begin() as connection:
+        _check_encoding(connection)
         if not is_behind(revision_of(connection), HEAD):
             return False
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
@@ -90,5 +92,16 @@ def _who_is_in_the_way(engine: Engine) -> str:
 
 
 def check_schema(connection: Connection) -> None:
-    """Misconfigured, with what to do, unless this version works on the database's schema."""
+    """Misconfigured, with what to do, unless this version works on the database and its schema."""
+    _check_encoding(connection)
     check_revision(connection, HEAD)
+
+
+def _check_encoding(connection: Connection) -> None:
+    """In another encoding one name that it lacks would stop a consumer for ever."""
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        raise Misconfigured(
+            f"the database's encoding is {encoding}; make one with"
+            " CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )
