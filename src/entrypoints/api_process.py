@@ -41,6 +41,7 @@ def run_api(name: str, settings: Settings, url: str, *, host: str, port: int, wo
     config = uvicorn.Config(
         f"entrypoints.api_process:{name}_worker",
         factory=True,
+        http=bootstrap.http_connection(),
         workers=workers,
         log_config=None,
         access_log=False,

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from domain.errors import Misconfigured
+from entrypoints import bootstrap
 from entrypoints.settings import PREFIX, Settings
 
 KEEP_ALIVE = 75
@@ -76,6 +77,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, listener: socket.socket) -> None:
         config = uvicorn.Config(
             app,
+            http=bootstrap.http_connection(),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
