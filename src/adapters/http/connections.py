@@ -30,6 +30,13 @@ class Connection(H11Protocol):
         self.handle_events()
         self._time_head()
 
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP may come behind an answer, too: then nothing more can be said."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
     def on_response_complete(self) -> None:
         super().on_response_complete()  # it lets the connection be idle, and takes the next request
         self._time_head()

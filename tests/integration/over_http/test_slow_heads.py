@@ -1,125 +1,15 @@
-"""A server whose time for a request's head is short: who sends none gives its connection back."""
+"""Who sends no request's head in time loses the connection; who waits for an answer doesn't."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import pytest
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import StreamingResponse
-from prometheus_client import CollectorRegistry
 
 from adapters.http import connections
-from adapters.http.app import health_app
 from adapters.http.bodies import LARGEST_BODY
 from entrypoints import servers
-from entrypoints.servers import Server, bind, serve
+from tests.integration.over_http.serving import LIVEZ, Serving, run
 
-PATIENCE = 30.0
-LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 REFUSED = b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (3 * LARGEST_BODY)
-
-
-class Client:
-    """A bare connection."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    def send(self, data: bytes) -> None:
-        self._writer.write(data)
-
-    async def status(self) -> int:
-        """Of the next answer, whose body is read, too."""
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        (length,) = (
-            int(line.split(b":")[1])
-            for line in head.split(b"\r\n")
-            if line.lower().startswith(b"content-length")
-        )
-        await self._reader.readexactly(length)
-        return int(head.split()[1])
-
-    async def chunk(self) -> bytes:
-        """The next of an answer that goes on."""
-        return await self._reader.readuntil(b"\n")
-
-    async def close(self) -> None:
-        self._writer.close()
-        with suppress(ConnectionError):
-            await self._writer.wait_closed()
-
-    async def is_closed(self) -> None:
-        """Wait until the server ends it, with nothing more to say."""
-        with suppress(ConnectionResetError):
-            assert await self._reader.read() == b""
-
-
-class Serving:
-    """A server in this process, and how to reach it."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._clients: list[Client] = []
-        self.goes_on = asyncio.Event()
-        """What one request waits for before its answer, another in the midst of it."""
-
-    async def connect(self, data: bytes = b"") -> Client:
-        client = Client(*await asyncio.open_connection("127.0.0.1", self._port))
-        self._clients.append(client)
-        client.send(data)
-        return client
-
-    async def close(self) -> None:
-        for client in self._clients:
-            await client.close()
-
-    async def a_head_has_timed_out(self) -> None:
-        """By now all that began before would have been cut, too."""
-        await (await self.connect(b"GET /livez HTTP/1.1\r\nHo")).is_closed()
-
-
-@asynccontextmanager
-async def serving() -> AsyncIterator[Serving]:
-    app = health_app("slow", health=dict, registry=CollectorRegistry())
-    listener = bind("127.0.0.1", 0)
-    found = Serving(listener.getsockname()[1])
-    _add_slow_routes(app, found)
-    stop = asyncio.Event()
-    running = asyncio.create_task(serve([Server(app, listener)], stop))
-    try:
-        yield found
-    finally:
-        await found.close()
-        stop.set()
-        await running
-
-
-def _add_slow_routes(app: FastAPI, serving: Serving) -> None:
-    async def slow(request: Request) -> Response:
-        await serving.goes_on.wait()
-        return Response(b"at last")
-
-    async def stream(request: Request) -> Response:
-        async def chunks() -> AsyncIterator[bytes]:
-            yield b"first\n"
-            await serving.goes_on.wait()
-            yield b"last\n"
-
-        return StreamingResponse(chunks())
-
-    app.add_route("/slow", slow)
-    app.add_route("/stream", stream)
-
-
-def run(test: Callable[[Serving], Coroutine[Any, Any, None]]) -> None:
-    async def in_time() -> None:
-        async with asyncio.timeout(PATIENCE), serving() as server:
-            await test(server)
-
-    asyncio.run(in_time())
 
 
 @pytest.fixture
@@ -174,13 +64,11 @@ def test_what_is_idle_or_answered_stays() -> None:
             assert await client.status() == 200
         slow.send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         streaming.send(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
-        while await streaming.chunk() != b"first\n":
-            pass
+        await streaming.until(b"first\n")
         await server.a_head_has_timed_out()
         server.goes_on.set()
         assert await slow.status() == 200
-        while await streaming.chunk() != b"last\n":
-            pass
+        await streaming.until(b"last\n")
         idle.send(LIVEZ)
         assert await idle.status() == 200
 
