@@ -62,18 +62,18 @@ def _worker(name: str) -> FastAPI:
     settings = load_settings()
     configure_logs(settings)
     app = APPS[name](settings, os.environ[URL_FOR_WORKERS])
-    _end_streams_on_signal(app)
+    _tell_of_signals(app)
     return app
 
 
-def _end_streams_on_signal(app: FastAPI) -> None:
+def _tell_of_signals(app: FastAPI) -> None:
     """Before uvicorn's own handlers, which are there by now: a stream never ends by itself, and
-    would be waited for."""
+    would be waited for; a verdict may come late."""
     for each in (signal.SIGTERM, signal.SIGINT):
         handle = signal.getsignal(each)
 
         def end(number: int, frame: FrameType | None, handle: Any = handle) -> None:
-            app.state.end_streams()
+            app.state.about_to_end()
             handle(number, frame)
 
         signal.signal(each, end)

@@ -93,8 +93,8 @@ class Server(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # A stream never ends by itself, and would be waited for.
-        self._app.state.end_streams()
+        # A stream never ends by itself, and would be waited for; a verdict may come late.
+        self._app.state.about_to_end()
         await super().shutdown(sockets)
 
     async def run_until_exit(self) -> None:

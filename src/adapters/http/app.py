@@ -150,10 +150,15 @@ def new_app(
         desk.open()
         try:
             feed.open()
+            app.state.about_to_end = about_to_end
             yield
             feed.close()
         finally:
             desk.close()
+
+    def about_to_end() -> None:
+        feed.end_streams()
+        desk.end_waits()
 
     app = health_app(
         title,
@@ -163,7 +168,7 @@ def new_app(
         lifespan=lifespan,
         protection=protection,
     )
-    app.state.end_streams = feed.end_streams
+    app.state.about_to_end = feed.end_streams
     app.add_api_route("/docs", docs_page, include_in_schema=False)
     app.mount("/static", GZipMiddleware(LastingFiles(directory=STATIC)), name="static")
     app.description = RULES
@@ -183,12 +188,16 @@ def health_app(
     app = DescribedApi(
         title=title, lifespan=lifespan, redirect_slashes=False, docs_url=None, redoc_url=None
     )
-    app.state.end_streams = _nothing
+    app.state.about_to_end = _nothing
     app.state.guard = protection.guard()
     app.state.around = partial(_around, protection.origins)
     # The last is the first that a request meets.
-    too_long = problems.unavailable("the request took too long")
-    app.add_middleware(TimeLimit, seconds=protection.request_seconds, answer=too_long)
+    app.add_middleware(
+        TimeLimit,
+        seconds=protection.request_seconds,
+        answer=problems.unavailable("the request took too long"),
+        answer_at_end=problems.unavailable("the server ends: try again"),
+    )
     app.add_middleware(RequestMetrics, registry=registry)
     app.add_middleware(HeadAsGet)
     problems.install(app)
@@ -197,7 +206,7 @@ def health_app(
 
 
 def _nothing() -> None:
-    """There are no streams."""
+    """Nothing here lasts."""
 
 
 def _health_routes(health: Health, registry: CollectorRegistry, alive: Alive) -> APIRouter:
