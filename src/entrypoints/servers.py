@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
+from typing import Any
 
 import structlog
 import uvicorn
@@ -71,20 +72,25 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 
+def how_to_serve(app: FastAPI | str, **more: Any) -> uvicorn.Config:
+    """What holds for each server process, be it alone or one of several workers."""
+    return uvicorn.Config(
+        app,
+        http=bootstrap.http_connection(),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+        timeout_keep_alive=KEEP_ALIVE,
+        lifespan="on",
+        **more,
+    )
+
+
 class Server(uvicorn.Server):
     """A server that leaves the signals to whoever runs it."""
 
     def __init__(self, app: FastAPI, listener: socket.socket) -> None:
-        config = uvicorn.Config(
-            app,
-            http=bootstrap.http_connection(),
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
-            timeout_keep_alive=KEEP_ALIVE,
-            lifespan="on",
-        )
-        super().__init__(config)
+        super().__init__(how_to_serve(app))
         self._app = app
         self._listener = listener
 
