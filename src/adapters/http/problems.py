@@ -1,6 +1,7 @@
 """Errors as application/problem+json (RFC 9457): one table chooses every status."""
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPMethod, HTTPStatus
 from typing import Any
@@ -18,6 +19,8 @@ from domain.errors import (
     BetDeleted,
     BetNotFound,
     BetRefused,
+    BusUnavailable,
+    DatabaseUnavailable,
     EventConflict,
     EventDeleted,
     EventHasBets,
@@ -30,6 +33,7 @@ from domain.errors import (
     Misconfigured,
     RuleBroken,
     ScoreNotAllowed,
+    TouchlineError,
     Unavailable,
     VersionMismatch,
 )
@@ -67,6 +71,16 @@ _OF_STATUS = {
     422: "validation-error",
 }
 """What the framework itself refuses, by status."""
+
+
+_TOLD_OF: Mapping[type[TouchlineError], str] = {
+    DatabaseUnavailable: "the database can't be reached just now: try again",
+    BusUnavailable: "the log can't be reached just now: try again",
+    Misconfigured: "Touchline is not set up: see its log",
+}
+"""What clients are told of what we stand on. The error itself may name hosts, files and users."""
+
+_log = logging.getLogger(__name__)
 
 
 class BadRequest(Exception):
@@ -125,6 +139,16 @@ def unavailable(detail: str) -> Response:
     return problem(503, "unavailable", detail, headers=RETRY_AFTER)
 
 
+def log_reason(error: TouchlineError) -> None:
+    """For operators, under the request's id: why it is answered with 503."""
+    _log.warning("answered with 503: %s", error)
+
+
+def _out_of_order(error: TouchlineError) -> Response:
+    log_reason(error)
+    return unavailable(_TOLD_OF[type(error)])
+
+
 def framework(request: Request, error: HTTPException) -> Response:
     """What no route of ours has answered."""
     if error.status_code in {400, 422}:
@@ -159,7 +183,7 @@ _ANSWERS: Mapping[type[Exception], Callable[[Request, Any], Response]] = {
     BadRequest: lambda _, error: invalid(error.errors),
     RequestValidationError: lambda _, error: invalid(error.errors()),
     Unavailable: lambda _, error: unavailable(str(error)),
-    Misconfigured: lambda _, error: unavailable(str(error)),
+    **dict.fromkeys(_TOLD_OF, lambda _, error: _out_of_order(error)),
     HTTPException: framework,
     ClientDisconnect: lambda *_: invalid([{"loc": ["body"], "msg": "ended early"}]),
     Exception: lambda *_: problem(
