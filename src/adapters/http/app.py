@@ -1,5 +1,6 @@
 """What all servers share: the application frame, health, metrics, and common answers."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -209,8 +210,23 @@ def _nothing() -> None:
     """Nothing here lasts."""
 
 
+class _AskedAtOnce:
+    """Asked in one thread for all who want to know meanwhile: whatever hangs holds up no others of
+    the threads in which `/livez` and `/metrics` are answered."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+        self._asking: asyncio.Task[dict[str, str]] | None = None
+
+    async def __call__(self) -> dict[str, str]:
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(asyncio.to_thread(self._health))
+        return await asyncio.shield(self._asking)  # who goes away leaves it to the others
+
+
 def _health_routes(health: Health, registry: CollectorRegistry, alive: Alive) -> APIRouter:
     router = APIRouter(tags=["health"], route_class=StrictRoute)
+    ask_health = _AskedAtOnce(health)
 
     @router.get(
         "/livez",
@@ -233,9 +249,9 @@ def _health_routes(health: Health, registry: CollectorRegistry, alive: Alive) ->
         responses=refusals(is_open=True)
         | {503: {"description": "Not ready, and why.", "model": dict[str, str]}},
     )
-    def readyz() -> Response:
+    async def readyz() -> Response:
         """Each dependency with its reason."""
-        found = health()
+        found = await ask_health()
         ready = found.get(REQUIRED) == "up" and found.get("consumer", "up") == "up"
         body = {"status": "ok" if ready else "unavailable", **found}
         return JSONResponse(body, 200 if ready else 503)
