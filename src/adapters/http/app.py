@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
@@ -77,7 +78,7 @@ class HeadAsGet:
         await self._app(scope, receive, send)
 
 
-_DEFAULTS = {
+SAFE_HEADERS = {
     b"cache-control": b"private, no-cache",
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
     b"referrer-policy": b"no-referrer",
@@ -100,11 +101,22 @@ class SafeHeaders:
                 names = {name for name, _ in given}
                 message["headers"] = [
                     *given,
-                    *((name, value) for name, value in _DEFAULTS.items() if name not in names),
+                    *((name, value) for name, value in SAFE_HEADERS.items() if name not in names),
                 ]
             await send(message)
 
         await self._app(scope, receive, careful)
+
+
+class Origins(CORSMiddleware):
+    """Tells browsers whose pages may ask for what; a refusal is a problem, as any other."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        if response.status_code == 200:
+            return response
+        kept = {k: v for k, v in response.headers.items() if not k.startswith("content-")}
+        return problems.bad_request(bytes(response.body).decode(), headers=kept)
 
 
 _ASKED = [
@@ -124,7 +136,7 @@ def _around(origins: Sequence[str], app: ASGIApp) -> ASGIApp:
     use the API: with a token of their own, never with our cookie."""
     app = SafeHeaders(app)
     if origins:
-        app = CORSMiddleware(
+        app = Origins(
             app,
             allow_origins=list(origins),
             allow_methods=["GET", "POST", "PATCH", "DELETE"],

@@ -1,10 +1,16 @@
-"""One client's connection: how long it may stay without a request. What a request is answered is
-not known here."""
+"""One client's connection: how long it may stay without a request, and what is answered to what is
+none."""
 
 import asyncio
 
 import h11
+from fastapi import Response
+from uuid_utils.compat import uuid7
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from adapters.http import problems
+from adapters.http.app import SAFE_HEADERS
+from adapters.http.request_ids import HEADER as REQUEST_ID
 
 HEAD_SECONDS = 10
 """In which a request's head must be there: from the connection's beginning, or from the head's
@@ -31,11 +37,29 @@ class Connection(H11Protocol):
         self._time_head()
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP may come behind an answer, too: then nothing more can be said."""
+        """As a problem. Behind an answer, or in the midst of one, nothing more can be said."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            super().send_400_response(msg)
-        else:
-            self.transport.close()
+            self._refuse(problems.bad_request("this is no HTTP/1.1, or its head is too large"))
+        self.transport.close()
+        if self.cycle is not None and not self.cycle.response_complete:
+            # Whoever reads this request's body must not wait for more, nor answer it again.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
+    def _refuse(self, answer: Response) -> None:
+        headers = [
+            *self.server_state.default_headers,
+            *answer.raw_headers,
+            *SAFE_HEADERS.items(),
+            (REQUEST_ID.lower().encode(), str(uuid7()).encode()),
+            (b"connection", b"close"),
+        ]
+        for event in (
+            h11.Response(status_code=answer.status_code, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=bytes(answer.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
 
     def on_response_complete(self) -> None:
         super().on_response_complete()  # it lets the connection be idle, and takes the next request

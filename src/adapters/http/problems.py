@@ -113,6 +113,11 @@ def broken_rule(error: RuleBroken) -> Response:
     return problem(STATUSES[type(error)], error.code, str(error), **members)
 
 
+def bad_request(detail: str, *, headers: Mapping[str, str] | None = None) -> Response:
+    """What no route is asked for: it is no HTTP, or a browser may not send it."""
+    return problem(400, "bad-request", detail, headers=headers)
+
+
 def invalid(errors: Sequence[Mapping[str, Any]]) -> Response:
     named = [
         {"loc": list(error["loc"]), "msg": str(error["msg"]).removeprefix("Value error, ")}

@@ -86,7 +86,7 @@ async def serving() -> AsyncIterator[Serving]:
     app = health_app("slow", health=dict, registry=CollectorRegistry())
     listener = bind("127.0.0.1", 0)
     found = Serving(listener.getsockname()[1])
-    _add_slow_routes(app, found)
+    _add_routes(app, found)
     stop = asyncio.Event()
     running = asyncio.create_task(serve([Server(app, listener)], stop))
     try:
@@ -97,7 +97,7 @@ async def serving() -> AsyncIterator[Serving]:
         await running
 
 
-def _add_slow_routes(app: FastAPI, serving: Serving) -> None:
+def _add_routes(app: FastAPI, serving: Serving) -> None:
     async def slow(request: Request) -> Response:
         await serving.goes_on.wait()
         return Response(b"at last")
@@ -110,6 +110,10 @@ def _add_slow_routes(app: FastAPI, serving: Serving) -> None:
 
         return StreamingResponse(chunks())
 
+    async def body(request: Request) -> Response:
+        return Response(await request.body())
+
+    app.add_route("/body", body, methods=["POST"])
     app.add_route("/slow", slow)
     app.add_route("/stream", stream)
 

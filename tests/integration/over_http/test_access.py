@@ -288,6 +288,10 @@ def test_forms_of_other_pages_are_refused(guarded_web: Web, scene: Scene) -> Non
     }
     preflight = httpx.options(f"{guarded_web.bets_url}/pages/bets", headers=asked)
     assert preflight.status_code == 400
+    assert preflight.headers["Content-Type"] == "application/problem+json"
+    assert problem(preflight, "bad-request")["detail"] == "Disallowed CORS headers"
+    assert preflight.headers["Vary"].startswith("Origin")
+    assert "X-Request-ID" in preflight.headers
 
 
 def test_a_player_sees_own_bets_only(guarded_web: Web, scene: Scene) -> None:
