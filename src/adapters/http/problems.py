@@ -158,24 +158,27 @@ def framework(request: Request, error: HTTPException) -> Response:
     """What no route of ours has answered."""
     if error.status_code in {400, 422}:
         return invalid([{"loc": ["body"], "msg": "must be JSON in UTF-8"}])
-    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    headers = {"Allow": _allowed(request, error)} if error.status_code == 405 else error.headers
     code = _OF_STATUS.get(error.status_code, "internal-error")
     phrase = HTTPStatus(error.status_code).phrase
     detail = phrase if error.detail == phrase else f"{phrase}: {error.detail}"
     return problem(error.status_code, code, detail, headers=headers)
 
 
-def _allowed(request: Request) -> str:
-    """All methods of the path: the framework names only those of the first route that has it."""
-    found = [
+def _allowed(request: Request, error: HTTPException) -> str:
+    """All methods of the path: the framework names only those of the first route that has it. Of
+    what is mounted it is the only one that knows."""
+    named = (error.headers or {}).get("Allow", "")
+    found = {method for method in named.split(", ") if method}
+    found |= {
         method
         for method in HTTPMethod
         for route in request.app.routes
         if route.matches({**request.scope, "method": method})[0] is Match.FULL
-    ]
+    }
     if HTTPMethod.GET in found:
-        found.append(HTTPMethod.HEAD)
-    return ", ".join(sorted(set(found)))
+        found.add(HTTPMethod.HEAD)
+    return ", ".join(sorted(found))
 
 
 _ANSWERS: Mapping[type[Exception], Callable[[Request, Any], Response]] = {
