@@ -8,23 +8,21 @@ from dataclasses import dataclass
 from functools import partial
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from adapters.http import problems
 from adapters.http.access import Guard, Tokens
 from adapters.http.bodies import StrictRoute
+from adapters.http.browsers import Origins, SafeHeaders
 from adapters.http.desk import Desk
 from adapters.http.feed import Feed
 from adapters.http.limits import RateLimit, TimeLimit
 from adapters.http.metrics import RequestMetrics
 from adapters.http.openapi import RULES, DescribedApi, refusals
 from adapters.http.pages.rendering import STATIC, LastingFiles, docs_page
-from adapters.http.request_ids import HEADER as REQUEST_ID
 from adapters.http.request_ids import RequestIds
 from adapters.http.schemas import show_pending
 from domain.verdicts import Publication
@@ -78,72 +76,9 @@ class HeadAsGet:
         await self._app(scope, receive, send)
 
 
-SAFE_HEADERS = {
-    b"cache-control": b"private, no-cache",
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
-    b"referrer-policy": b"no-referrer",
-    b"x-content-type-options": b"nosniff",
-}
-"""Headers of every answer that doesn't say otherwise (pages do): nothing of it is run, framed,
-guessed at or kept by others. HTTPS ends before us: Strict-Transport-Security is said there."""
-
-
-class SafeHeaders:
-    """Tells browsers to be careful."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def careful(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                given = message["headers"]
-                names = {name for name, _ in given}
-                message["headers"] = [
-                    *given,
-                    *((name, value) for name, value in SAFE_HEADERS.items() if name not in names),
-                ]
-            await send(message)
-
-        await self._app(scope, receive, careful)
-
-
-class Origins(CORSMiddleware):
-    """Tells browsers whose pages may ask for what; a refusal is a problem, as any other."""
-
-    def preflight_response(self, request_headers: Headers) -> Response:
-        response = super().preflight_response(request_headers)
-        if response.status_code == 200:
-            return response
-        kept = {k: v for k, v in response.headers.items() if not k.startswith("content-")}
-        return problems.bad_request(bytes(response.body).decode(), headers=kept)
-
-
-_ASKED = [
-    "Authorization",
-    "Content-Type",
-    "Idempotency-Key",
-    "If-Match",
-    "If-None-Match",
-    "Prefer",
-    REQUEST_ID,
-]
-_GIVEN = ["ETag", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate", REQUEST_ID]
-
-
 def _around(origins: Sequence[str], app: ASGIApp) -> ASGIApp:
-    """What every answer goes through, also that to a fault of our own. Pages of these origins may
-    use the API: with a token of their own, never with our cookie."""
-    app = SafeHeaders(app)
-    if origins:
-        app = Origins(
-            app,
-            allow_origins=list(origins),
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=[*_ASKED, "Last-Event-ID"],
-            expose_headers=_GIVEN,
-        )
-    return RequestIds(app)
+    """What every answer goes through, also that to a fault of our own."""
+    return RequestIds(SafeHeaders(Origins(app, origins) if origins else app))
 
 
 def new_app(

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from adapters.http import problems
-from adapters.http.app import SAFE_HEADERS
+from adapters.http.browsers import SAFE_HEADERS
 from adapters.http.request_ids import HEADER as REQUEST_ID
 
 HEAD_SECONDS = 10

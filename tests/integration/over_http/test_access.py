@@ -291,6 +291,7 @@ def test_forms_of_other_pages_are_refused(guarded_web: Web, scene: Scene) -> Non
     assert preflight.headers["Content-Type"] == "application/problem+json"
     assert problem(preflight, "bad-request")["detail"] == "Disallowed CORS headers"
     assert preflight.headers["Vary"].startswith("Origin")
+    assert preflight.headers["X-Content-Type-Options"] == "nosniff"
     assert "X-Request-ID" in preflight.headers
 
 
