@@ -314,7 +314,9 @@ def test_a_key_does_not_show_what_was_given_to_another(guarded_web: Web, scene: 
     path, given = f"/bets/{bet['id']}", {"userId": scene.other}
     guarded_web.ask("bets", "PATCH", path, json=given, headers=by_operator)
     problem(guarded_web.ask("bets", "GET", path, headers=by_owner), "bet-not-found")
-    problem(guarded_web.ask("bets", "POST", "/bets", **place), "bet-not-found")
+    for market in ("draw", "team_1"):
+        place["json"] = body | {"market": market}
+        problem(guarded_web.ask("bets", "POST", "/bets", **place), "bet-not-found")
 
 
 def test_a_name_of_before_is_no_token(guarded_web: Web, scene: Scene) -> None:
