@@ -106,10 +106,11 @@ def problem(
     return Response(content, status, media_type=CONTENT_TYPE, headers=headers)
 
 
-def broken_rule(error: RuleBroken) -> Response:
-    members: dict[str, Any] = dict(error.details())
+def broken_rule(error: RuleBroken, *, part: str = "body") -> Response:
+    """`part` of the request is where the fields of a wrong value are named."""
     if isinstance(error, InvalidValue):
-        members["errors"] = [{"loc": ["body", error.field], "msg": error.problem}]
+        return invalid([{"loc": [part, error.field], "msg": error.problem}])
+    members: dict[str, Any] = error.details()
     return problem(STATUSES[type(error)], error.code, str(error), **members)
 
 
@@ -187,7 +188,9 @@ _ANSWERS: Mapping[type[Exception], Callable[[Request, Any], Response]] = {
     ),
     Forbidden: lambda _, error: problem(403, "forbidden", str(error)),
     RateLimited: lambda _, error: rate_limited(error),
-    RuleBroken: lambda _, error: broken_rule(error),
+    RuleBroken: lambda request, error: broken_rule(
+        error, part="query" if request.method == HTTPMethod.GET else "body"
+    ),
     BadRequest: lambda _, error: invalid(error.errors),
     RequestValidationError: lambda _, error: invalid(error.errors()),
     Unavailable: lambda _, error: unavailable(str(error)),
