@@ -120,6 +120,8 @@ def check_values(event: Event, patch: EventPatch) -> None:
     """Raise InvalidValue when `patch` would make what no event may be, such as one with equal
     teams. That comes before any conflict: it would be as wrong at another version."""
     changes = patch.changes(event)
+    if patch.team_1 is not None and patch.team_2 is None:
+        _check_teams(event.team_2, patch.team_1, names=("team_2", "team_1"))
     renamed = {name: value for name, value in changes.items() if name in FROZEN_ONCE_STARTED}
     replace(event, **renamed)  # type: ignore[arg-type]
 
@@ -136,9 +138,10 @@ def check_change(before: Event, after: Event) -> None:
         raise ScoreNotAllowed
 
 
-def _check_teams(team_1: str, team_2: str) -> None:
-    if fold(team_1) == fold(team_2):
-        raise InvalidValue("team_2", "must differ from team_1")
+def _check_teams(first: str, second: str, *, names: tuple[str, str] = ("team_1", "team_2")) -> None:
+    """The second one is wrong if they are equal."""
+    if fold(first) == fold(second):
+        raise InvalidValue(names[1], f"must differ from {names[0]}")
 
 
 def _check_step(before: EventState, after: EventState) -> None:

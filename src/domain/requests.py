@@ -91,12 +91,19 @@ def _check_version(event: Event, expected: Collection[int] | None) -> None:
 
 
 def place_bet(
-    uow: UnitOfWork, placement: Placement, *, keyed: bool, message_id: UUID, now: datetime
+    uow: UnitOfWork,
+    placement: Placement,
+    *,
+    keyed: bool,
+    owner: str | None = None,
+    message_id: UUID,
+    now: datetime,
 ) -> Bet | Publication:
     """Ask for a bet. With a key, an earlier verdict (accepted, deleted, refused) is the answer,
-    before the event's state is looked at."""
+    before the event's state is looked at. For an `owner` only that user's bets are there, also
+    where the key made one that was given to another since."""
     if keyed:
-        standing = _earlier_verdict(uow, placement)
+        standing = _earlier_verdict(uow, placement, owner)
         if standing is not None:
             return standing
     event = get_event(uow, placement.event_id)
@@ -105,7 +112,7 @@ def place_bet(
             raise EventNotOpen
         if _is_judged_until_kick_off(uow, event.id):
             # Looked for once more: it may have been decided since the first look.
-            standing = _earlier_verdict(uow, placement)
+            standing = _earlier_verdict(uow, placement, owner)
             if standing is None:
                 raise EventNotOpen
             return standing
@@ -125,9 +132,11 @@ def _is_judged_until_kick_off(uow: UnitOfWork, event_id: UUID) -> bool:
     return writer is not None and writer.next_offset > kick_off.offset
 
 
-def _earlier_verdict(uow: UnitOfWork, placement: Placement) -> Bet | None:
+def _earlier_verdict(uow: UnitOfWork, placement: Placement, owner: str | None) -> Bet | None:
     found = _fate_of(uow, placement.id)
     if found.standing is not None:
+        if owner not in {None, found.standing.placement.user_id}:
+            raise BetNotFound(f"there is no bet {placement.id}")
         if found.standing.placement.market is not placement.market:
             raise IdempotencyKeyReused("the key was used for a bet on another market")
         return found.standing

@@ -7,21 +7,13 @@ from types import FrameType
 from typing import Any
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from entrypoints import bootstrap
 from entrypoints.ending import end_of_service
 from entrypoints.logs import configure_logs
-from entrypoints.servers import (
-    SHUTDOWN_TIMEOUT,
-    Server,
-    bind,
-    check_exposure,
-    serve,
-    url_of,
-)
+from entrypoints.servers import Server, bind, check_exposure, how_to_serve, serve, url_of
 from entrypoints.settings import Settings, load_settings
 
 URL_FOR_WORKERS = "_TOUCHLINE_WORKERS_DATABASE_URL"
@@ -38,14 +30,7 @@ def run_api(name: str, settings: Settings, url: str, *, host: str, port: int, wo
         asyncio.run(_run_one(name, settings, url, host, port))
         return
     os.environ[URL_FOR_WORKERS] = url
-    config = uvicorn.Config(
-        f"entrypoints.api_process:{name}_worker",
-        factory=True,
-        workers=workers,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
-    )
+    config = how_to_serve(f"entrypoints.api_process:{name}_worker", factory=True, workers=workers)
     # What `uvicorn.run` does, on a socket of ours: its own would be slow (see `bind`).
     Multiprocess(config, sockets=[bind(host, port)]).run()
 
@@ -61,18 +46,18 @@ def _worker(name: str) -> FastAPI:
     settings = load_settings()
     configure_logs(settings)
     app = APPS[name](settings, os.environ[URL_FOR_WORKERS])
-    _end_streams_on_signal(app)
+    _tell_of_signals(app)
     return app
 
 
-def _end_streams_on_signal(app: FastAPI) -> None:
+def _tell_of_signals(app: FastAPI) -> None:
     """Before uvicorn's own handlers, which are there by now: a stream never ends by itself, and
-    would be waited for."""
+    would be waited for; a verdict may come late."""
     for each in (signal.SIGTERM, signal.SIGINT):
         handle = signal.getsignal(each)
 
         def end(number: int, frame: FrameType | None, handle: Any = handle) -> None:
-            app.state.end_streams()
+            app.state.about_to_end()
             handle(number, frame)
 
         signal.signal(each, end)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from adapters.http.app import Protection
+    from adapters.http.connections import Connection
     from adapters.http.feed import Feed
     from adapters.http.tokens import JsonWebTokens
     from adapters.kafka.settings import KafkaSettings
@@ -340,6 +341,13 @@ def _api_registry(
     if measures is not None:
         registry.register(measures)
     return registry
+
+
+def http_connection() -> "type[Connection]":
+    """What the servers make of each connection."""
+    from adapters.http.connections import Connection
+
+    return Connection
 
 
 def protection(settings: Settings) -> "Protection":

@@ -16,16 +16,19 @@ PATIENCE = 2.0
 
 
 class Dependencies:
-    """Each dependency: `up`, or why not. Whatever hangs holds up one thread, and no answer."""
+    """Each dependency: `up`, or why not; all are asked at once. Whatever hangs holds up one thread,
+    and no answer."""
 
     def __init__(self, database: Database, bus: MessageBus) -> None:
         self._database = _Question(lambda: _ask_database(database))
         self._bus = _Question(lambda: _ask_bus(bus))
 
     def __call__(self) -> dict[str, str]:
-        database = self._database.answer() or "down: it doesn't answer"
+        of_database, of_bus = self._database.ask(), self._bus.ask()
+        wait([of_database, of_bus], PATIENCE)
+        database = of_database.result() if of_database.done() else "down: it doesn't answer"
         # The contract has `down` and nothing else for the bus; what is known of why stands beside.
-        bus, _, reason = (self._bus.answer() or "down").partition(": ")
+        bus, _, reason = (of_bus.result() if of_bus.done() else "down").partition(": ")
         return {"database": database, "bus": bus} | ({"bus_reason": reason} if reason else {})
 
 
@@ -97,14 +100,17 @@ class _Question:
 
     def answer(self) -> str | None:
         """None if there is none in time."""
+        asked = self.ask()
+        self._was_late = bool(wait([asked], PATIENCE).not_done)
+        return None if self._was_late else asked.result()
+
+    def ask(self) -> "Future[str]":
         with self._lock:
             is_over = self._asked is None or self._asked.done()
             if self._asked is None or (is_over and not (self._late_counts and self._was_late)):
                 self._asked = Future()
                 Thread(target=self._wait, args=(self._asked,), name="health", daemon=True).start()
-            asked = self._asked
-        self._was_late = bool(wait([asked], PATIENCE).not_done)
-        return None if self._was_late else asked.result()
+            return self._asked
 
     def _wait(self, asked: "Future[str]") -> None:
         try:

@@ -6,12 +6,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
+from typing import Any
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
 
 from domain.errors import Misconfigured
+from entrypoints import bootstrap
 from entrypoints.settings import PREFIX, Settings
 
 KEEP_ALIVE = 75
@@ -70,19 +72,25 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 
+def how_to_serve(app: FastAPI | str, **more: Any) -> uvicorn.Config:
+    """What holds for each server process, be it alone or one of several workers."""
+    return uvicorn.Config(
+        app,
+        http=bootstrap.http_connection(),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+        timeout_keep_alive=KEEP_ALIVE,
+        lifespan="on",
+        **more,
+    )
+
+
 class Server(uvicorn.Server):
     """A server that leaves the signals to whoever runs it."""
 
     def __init__(self, app: FastAPI, listener: socket.socket) -> None:
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
-            timeout_keep_alive=KEEP_ALIVE,
-            lifespan="on",
-        )
-        super().__init__(config)
+        super().__init__(how_to_serve(app))
         self._app = app
         self._listener = listener
 
@@ -91,8 +99,8 @@ class Server(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # A stream never ends by itself, and would be waited for.
-        self._app.state.end_streams()
+        # A stream never ends by itself, and would be waited for; a verdict may come late.
+        self._app.state.about_to_end()
         await super().shutdown(sockets)
 
     async def run_until_exit(self) -> None:

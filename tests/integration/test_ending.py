@@ -1,14 +1,20 @@
-"""Told to end, a process ends: while it starts, and while the database holds it up."""
+"""Told to end, a process ends: while it starts, while the database holds it up, and while requests
+are open, each of which is answered as the contract says."""
 
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
+import httpx
 import psutil
 import psycopg2
 import pytest
 
 from tests.integration.postgres_server import PostgresServer
-from tests.integration.system import Process, Up, eventually, run
+from tests.integration.system import Client, Process, Up, eventually, run
+from tests.kafka.broker import free_ports
 
 IN_TIME = 10.0
 """Seconds that the contract gives a process."""
@@ -34,6 +40,57 @@ def test_a_consumer_that_waits_for_a_locked_row(postgres: PostgresServer, tmp_pa
         eventually(lambda: _waiting(cursor))
         assert writer.stop(within=IN_TIME) == 0
     connection.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_requests_that_are_open(postgres: PostgresServer, tmp_path: Path, workers: int) -> None:
+    """Of one, that was published, nobody decides; the other's body never ends."""
+    environment = {"TOUCHLINE_DATABASE_URL": postgres.url, "TOUCHLINE_ANSWER_WAIT_MS": "60000"}
+    for command in ("migrate", "topics"):
+        assert run(command, environment=environment, cwd=tmp_path).returncode == 0
+    (port,) = free_ports(1)
+    url, log = f"http://127.0.0.1:{port}", tmp_path / "events-api.log"
+    options = ["--port", str(port), "--workers", str(workers)]
+    server = Process(["events-api", *options], environment, log)
+    client = Client(url, url)
+    with ThreadPoolExecutor() as threads, closing(client):
+        eventually(lambda: _lives(client))
+        answer = threads.submit(client.post_event)
+        eventually(lambda: "published" in log.read_text())
+        with _half_a_post(port) as connection:
+            assert server.stop(within=IN_TIME) == 0
+            half = _all_of(connection)
+        published = answer.result()
+    assert published.status_code == 202
+    assert published.json()["message_id"]
+    assert half.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nretry-after: 1\r\n" in half
+    assert b"/problems/unavailable" in half
+    assert "Traceback" not in log.read_text()
+
+
+def _lives(client: Client) -> bool:
+    try:
+        return client.http.get(f"{client.events_url}/livez").is_success
+    except httpx.TransportError:
+        return False
+
+
+def _half_a_post(port: int) -> socket.socket:
+    """A request of which the server waits for the rest."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+    connection.sendall(
+        b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+    )
+    assert connection.recv(4096).startswith(b"HTTP/1.1 100 ")
+    connection.sendall(b"{")
+    return connection
+
+
+def _all_of(connection: socket.socket) -> bytes:
+    with connection.makefile("rb") as answer:
+        return answer.read()
 
 
 def _waiting(cursor: "psycopg2.extensions.cursor") -> bool:

@@ -192,7 +192,8 @@ def test_error_codes() -> None:
     framework = {code: status for status, code in problems._OF_STATUS.items()}
     rules = {rule.code: status for rule, status in problems.STATUSES.items()}
     entrance = {"unauthenticated": 401, "forbidden": 403, "rate-limited": 429}
-    assert listed == framework | rules | entrance | {"unavailable": 503, "internal-error": 500}
+    servers = {"bad-request": 400, "unavailable": 503, "internal-error": 500}
+    assert listed == framework | rules | entrance | servers
 
 
 def test_routes(servers: Mapping[str, Mapping[str, Any]]) -> None:

@@ -222,6 +222,19 @@ def test_which_error_comes_first(
     assert type(refusal(event, **named)) is broken
 
 
+@pytest.mark.parametrize(
+    ("named", "problem"),
+    [
+        ({"team_1": "France"}, "team_1: must differ from team_2"),
+        ({"team_2": "Argentina"}, "team_2: must differ from team_1"),
+    ],
+)
+def test_the_team_that_a_patch_names_is_wrong(named: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidValue) as invalid:
+        patch_event(an_event(), EventPatch(**named))
+    assert str(invalid.value) == problem
+
+
 def test_a_patch_cannot_name_equal_teams() -> None:
     # Wrong whatever the event is: so it comes before the event is even looked for.
     with pytest.raises(InvalidValue) as invalid:

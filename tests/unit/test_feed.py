@@ -1,6 +1,7 @@
 """What open streams are fed, on a database in memory and a real event loop."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -420,6 +421,34 @@ def test_an_away_database_is_said_once_and_that_it_is_back(
             commit(database, lambda uow: uow.changes.tell([EVENT]))
             assert (await portion_of(stream)).is_away
             assert not (await portion_of(stream)).is_away
+
+    run(test)
+
+
+def test_a_database_that_hangs_is_away(
+    database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for who comes meanwhile; once it answers, they are told so."""
+    monkeypatch.setattr(feeding, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(feeding, "DATABASE_WAIT", 0.05)
+    answers = threading.Event()
+
+    def hanging(uow: UnitOfWork) -> Reach | None:
+        answers.wait(PATIENCE)
+        return reach_now(uow)
+
+    async def test() -> None:
+        async with fed(database) as feed:
+            stream = await feed.join([])
+            await portion_of(stream)
+            monkeypatch.setattr(feeding, "reach_now", hanging)
+            commit(database, lambda uow: uow.changes.tell([EVENT]))
+            assert (await portion_of(stream)).is_away
+            newcomer = await feed.join([])
+            assert (await portion_of(newcomer)).is_away
+            answers.set()
+            assert not (await portion_of(stream)).is_away
+            assert not (await portion_of(newcomer)).is_away
 
     run(test)
 

@@ -80,6 +80,18 @@ def test_what_hangs_is_down_and_asked_once(
     assert dependencies() == {"database": "up", "bus": "up"}
 
 
+def test_both_may_hang_for_the_time_of_one(
+    database: LameDatabase, bus: MemoryBus, mocker: MockerFixture
+) -> None:
+    mocker.patch.object(bus, "is_up", side_effect=lambda: database.answers.wait() and True)
+    mocker.patch.object(health, "PATIENCE", 0.01)
+    waits = mocker.spy(health, "wait")
+    database.answers.clear()
+    assert Dependencies(database, bus)() == {"database": "down: it doesn't answer", "bus": "down"}
+    assert waits.call_count == 1
+    database.answers.set()
+
+
 def test_a_fault_of_our_own_is_not_hidden(database: LameDatabase, bus: MemoryBus) -> None:
     database.failure = RuntimeError("a mistake")
     with pytest.raises(RuntimeError, match="a mistake"):

@@ -85,8 +85,8 @@ def test_even_when_all_come_at_once() -> None:
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def answered(app: App, seconds: float) -> list[Message]:
-    """What is sent to a request under a time limit."""
+def answered(app: App, seconds: float, *, ends: bool = False) -> list[Message]:
+    """What is sent to a request under a time limit, whose server `ends`."""
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -97,9 +97,26 @@ def answered(app: App, seconds: float) -> list[Message]:
         raise AssertionError
 
     scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/", "headers": []}
-    limited = TimeLimit(app, seconds=seconds, answer=PlainTextResponse("too long", 503))
-    asyncio.run(limited(scope, receive, send))
+    limited = TimeLimit(
+        app,
+        seconds=seconds,
+        answer=PlainTextResponse("too long", 503),
+        answer_at_end=PlainTextResponse("the end", 503),
+    )
+
+    async def run() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if ends:
+            asyncio.get_running_loop().call_soon(task.cancel)
+        await limited(scope, receive, send)
+
+    asyncio.run(run())
     return sent
+
+
+async def lasting(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
 
 
 def test_a_quick_request() -> None:
@@ -108,10 +125,7 @@ def test_a_quick_request() -> None:
 
 
 def test_a_body_that_never_ends() -> None:
-    async def reading(scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-
-    sent = answered(reading, 0.01)
+    sent = answered(lasting, 0.01)
     assert (sent[0]["status"], sent[1]["body"]) == (503, b"too long")
 
 
@@ -122,6 +136,21 @@ def test_an_answer_that_has_begun_may_last() -> None:
         await send({"type": "http.response.body", "body": b"late"})
 
     assert answered(streaming, 0.01)[1]["body"] == b"late"
+
+
+def test_a_server_that_ends() -> None:
+    """What became of the request is unknown: that it is told, too."""
+    sent = answered(lasting, 60, ends=True)
+    assert (sent[0]["status"], sent[1]["body"]) == (503, b"the end")
+
+
+def test_a_server_that_ends_in_the_midst_of_an_answer() -> None:
+    async def streaming(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await receive()
+
+    with pytest.raises(asyncio.CancelledError):
+        answered(streaming, 60, ends=True)
 
 
 def test_a_timeout_of_something_else_is_not_ours() -> None:

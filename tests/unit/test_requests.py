@@ -143,9 +143,11 @@ def test_what_of_an_update_is_refused_first(
 # Placing a bet
 
 
-def place(*filled: Fill, keyed: bool = True, **fields: Any) -> Bet | Publication:
+def place(
+    *filled: Fill, keyed: bool = True, owner: str | None = None, **fields: Any
+) -> Bet | Publication:
     with a_database(*filled).transaction() as uow:
-        return place_bet(uow, a_placement(**fields), keyed=keyed, **STAMP)
+        return place_bet(uow, a_placement(**fields), keyed=keyed, owner=owner, **STAMP)
 
 
 @pytest.mark.parametrize("keyed", [True, False])
@@ -177,6 +179,14 @@ def test_a_bet_needs_an_open_event(
 def test_a_keys_bet_is_answered_as_it_now_is(event: Event) -> None:
     handed_on = a_bet(user_id="bob")
     assert place(holding(event), with_bets(handed_on)) == handed_on
+    assert place(holding(event), with_bets(handed_on), owner="bob") == handed_on
+
+
+@pytest.mark.parametrize("market", Market)
+def test_a_keys_bet_that_was_given_away_is_not_there(market: Market) -> None:
+    """Whatever is asked for now: its new user's market is nobody else's to know."""
+    with pytest.raises(BetNotFound):
+        place(holding(an_event()), with_bets(a_bet(user_id="bob")), market=market, owner="ann")
 
 
 @pytest.mark.parametrize("event", [an_event(), active()])

@@ -1,5 +1,6 @@
 """What all servers share: the application frame, health, metrics, and common answers."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -7,22 +8,21 @@ from dataclasses import dataclass
 from functools import partial
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from adapters.http import problems
 from adapters.http.access import Guard, Tokens
 from adapters.http.bodies import StrictRoute
+from adapters.http.browsers import Origins, SafeHeaders
 from adapters.http.desk import Desk
 from adapters.http.feed import Feed
 from adapters.http.limits import RateLimit, TimeLimit
 from adapters.http.metrics import RequestMetrics
 from adapters.http.openapi import RULES, DescribedApi, refusals
 from adapters.http.pages.rendering import STATIC, LastingFiles, docs_page
-from adapters.http.request_ids import HEADER as REQUEST_ID
 from adapters.http.request_ids import RequestIds
 from adapters.http.schemas import show_pending
 from domain.verdicts import Publication
@@ -76,61 +76,9 @@ class HeadAsGet:
         await self._app(scope, receive, send)
 
 
-_DEFAULTS = {
-    b"cache-control": b"private, no-cache",
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
-    b"referrer-policy": b"no-referrer",
-    b"x-content-type-options": b"nosniff",
-}
-"""Headers of every answer that doesn't say otherwise (pages do): nothing of it is run, framed,
-guessed at or kept by others. HTTPS ends before us: Strict-Transport-Security is said there."""
-
-
-class SafeHeaders:
-    """Tells browsers to be careful."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def careful(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                given = message["headers"]
-                names = {name for name, _ in given}
-                message["headers"] = [
-                    *given,
-                    *((name, value) for name, value in _DEFAULTS.items() if name not in names),
-                ]
-            await send(message)
-
-        await self._app(scope, receive, careful)
-
-
-_ASKED = [
-    "Authorization",
-    "Content-Type",
-    "Idempotency-Key",
-    "If-Match",
-    "If-None-Match",
-    "Prefer",
-    REQUEST_ID,
-]
-_GIVEN = ["ETag", "Location", "Preference-Applied", "Retry-After", "WWW-Authenticate", REQUEST_ID]
-
-
 def _around(origins: Sequence[str], app: ASGIApp) -> ASGIApp:
-    """What every answer goes through, also that to a fault of our own. Pages of these origins may
-    use the API: with a token of their own, never with our cookie."""
-    app = SafeHeaders(app)
-    if origins:
-        app = CORSMiddleware(
-            app,
-            allow_origins=list(origins),
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=[*_ASKED, "Last-Event-ID"],
-            expose_headers=_GIVEN,
-        )
-    return RequestIds(app)
+    """What every answer goes through, also that to a fault of our own."""
+    return RequestIds(SafeHeaders(Origins(app, origins) if origins else app))
 
 
 def new_app(
@@ -150,10 +98,15 @@ def new_app(
         desk.open()
         try:
             feed.open()
+            app.state.about_to_end = about_to_end
             yield
             feed.close()
         finally:
             desk.close()
+
+    def about_to_end() -> None:
+        feed.end_streams()
+        desk.end_waits()
 
     app = health_app(
         title,
@@ -163,7 +116,7 @@ def new_app(
         lifespan=lifespan,
         protection=protection,
     )
-    app.state.end_streams = feed.end_streams
+    app.state.about_to_end = feed.end_streams
     app.add_api_route("/docs", docs_page, include_in_schema=False)
     app.mount("/static", GZipMiddleware(LastingFiles(directory=STATIC)), name="static")
     app.description = RULES
@@ -183,12 +136,16 @@ def health_app(
     app = DescribedApi(
         title=title, lifespan=lifespan, redirect_slashes=False, docs_url=None, redoc_url=None
     )
-    app.state.end_streams = _nothing
+    app.state.about_to_end = _nothing
     app.state.guard = protection.guard()
     app.state.around = partial(_around, protection.origins)
     # The last is the first that a request meets.
-    too_long = problems.unavailable("the request took too long")
-    app.add_middleware(TimeLimit, seconds=protection.request_seconds, answer=too_long)
+    app.add_middleware(
+        TimeLimit,
+        seconds=protection.request_seconds,
+        answer=problems.unavailable("the request took too long"),
+        answer_at_end=problems.unavailable("the server ends: try again"),
+    )
     app.add_middleware(RequestMetrics, registry=registry)
     app.add_middleware(HeadAsGet)
     problems.install(app)
@@ -197,11 +154,26 @@ def health_app(
 
 
 def _nothing() -> None:
-    """There are no streams."""
+    """Nothing here lasts."""
+
+
+class _AskedAtOnce:
+    """Asked in one thread for all who want to know meanwhile: whatever hangs holds up no others of
+    the threads in which `/livez` and `/metrics` are answered."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+        self._asking: asyncio.Task[dict[str, str]] | None = None
+
+    async def __call__(self) -> dict[str, str]:
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(asyncio.to_thread(self._health))
+        return await asyncio.shield(self._asking)  # who goes away leaves it to the others
 
 
 def _health_routes(health: Health, registry: CollectorRegistry, alive: Alive) -> APIRouter:
     router = APIRouter(tags=["health"], route_class=StrictRoute)
+    ask_health = _AskedAtOnce(health)
 
     @router.get(
         "/livez",
@@ -224,9 +196,9 @@ def _health_routes(health: Health, registry: CollectorRegistry, alive: Alive) ->
         responses=refusals(is_open=True)
         | {503: {"description": "Not ready, and why.", "model": dict[str, str]}},
     )
-    def readyz() -> Response:
+    async def readyz() -> Response:
         """Each dependency with its reason."""
-        found = health()
+        found = await ask_health()
         ready = found.get(REQUIRED) == "up" and found.get("consumer", "up") == "up"
         body = {"status": "ok" if ready else "unavailable", **found}
         return JSONResponse(body, 200 if ready else 503)

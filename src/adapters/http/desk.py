@@ -33,13 +33,15 @@ _log = logging.getLogger(__name__)
 DATABASE_WAIT = 2.5
 """Seconds that a request waits for the database: one that hangs is away, too."""
 
+LAST_WAIT = 2.0
+"""Seconds that requests still wait for their verdict once the server is about to end: the default
+of TOUCHLINE_ANSWER_WAIT_MS, and less than what the server gives to open requests then."""
+
 THREADS = 16
 """Threads for database work in one server process; the pool of connections is as large."""
 
-
 MOST_QUESTIONS = 64
 """Asked in one transaction: the first must not wait long for the last."""
-
 
 JUDGES = (ConsumerName.EVENT_WRITER, ConsumerName.BET_WRITER)
 """Whose positions say that a request is decided."""
@@ -99,6 +101,8 @@ class Desk:
         """How far the consumers have come, as it was last looked up."""
         self._unseen = False
         """Whether they have moved since: as long as nobody waits, nobody looks."""
+        self._is_ending = False
+        """Whether nobody waits for a verdict any more."""
         self._closing = threading.Event()
 
     def open(self) -> None:
@@ -111,8 +115,18 @@ class Desk:
         self._looking.start()
         threading.Thread(target=self._answer_questions, name="questions", daemon=True).start()
 
+    def end_waits(self) -> None:
+        """Answer those with 202 that still wait after LAST_WAIT, so that the server can end. From
+        any thread, and from a signal's handler."""
+        with suppress(RuntimeError):  # the loop has ended, and nobody waits
+            self._loop.call_soon_threadsafe(self._loop.call_later, LAST_WAIT, self._end_waits)
+
+    def _end_waits(self) -> None:
+        self._is_ending = True
+        _settle([(waiter.verdict, None) for waiter in self._waiters.values()])
+
     def close(self) -> None:
-        """Stop; requests that still wait are answered with 202."""
+        """Stop; nobody waits any more."""
         self._closing.set()
         self._questions.put(None)
         self._listener.wake()
@@ -157,7 +171,8 @@ class Desk:
         (acknowledgement,) = self._bus.publish([self._codec.encode(asked.message)])
         placed = await asyncio.wrap_future(acknowledgement)
         tell_published(asked.message, placed)
-        verdict = None if respond_async else await self._verdict(asked, placed)
+        is_awaited = not respond_async and not self._is_ending
+        verdict = await self._verdict(asked, placed) if is_awaited else None
         return asked if verdict is None else cast("Resource", verdict)
 
     async def _verdict(self, publication: Publication, placed: Placed) -> Verdict | None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from adapters.http.access import ANYBODY, Caller
+from adapters.http.desk import DATABASE_WAIT
 from adapters.http.limits import RateLimited
 from adapters.http.story import tell_streams
 from domain.errors import TouchlineError, Unavailable
@@ -42,6 +43,9 @@ MOST_OF_ONE = 50
 
 RETRY_SECONDS = 1.0
 """After a round that failed."""
+
+CHECK_SECONDS = 0.5
+"""Between two looks whether the thread itself is held up."""
 
 _log = logging.getLogger(__name__)
 
@@ -140,6 +144,8 @@ class Feed:
         """Start; call it in the server's event loop."""
         self._loop = asyncio.get_running_loop()
         self._watcher = self._database.watch()
+        self._lookout = Lookout(self._database, self._watcher, self._hand_out)
+        self._check = self._loop.call_later(CHECK_SECONDS, self._check_thread)
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._thread.start()
 
@@ -155,6 +161,7 @@ class Feed:
 
     def close(self) -> None:
         self.end_streams()
+        self._check.cancel()
         self._watcher.wake()
         self._thread.join(RETRY_SECONDS)
         self._watcher.close()
@@ -195,20 +202,27 @@ class Feed:
 
     def _run(self) -> None:
         """The thread: round after round, whatever happens in one."""
-        lookout = Lookout(self._database, self._watcher, self._hand_out)
         while not self._closing.is_set():
             try:
-                lookout.turn(lambda: list(self._streams))
+                self._lookout.turn(lambda: list(self._streams))
             except Exception as error:  # noqa: BLE001 - whoever watches must be served again
                 if isinstance(error, TouchlineError):
                     # Away, or not migrated. What is new will be seen once it is back.
                     _log.warning("who watches can't be served: %s", error)
                 else:
                     _log.exception("looking for those who watch failed")
-                lookout.has_failed()
-                away = Portion(is_away=True)
-                self._hand_out([(stream, away, False) for stream in list(self._streams)])
+                self._lookout.has_failed()
+                self._hand_out(self._away())
                 self._closing.wait(RETRY_SECONDS)
+
+    def _check_thread(self) -> None:
+        """A database that hangs is away, too: who watches is told so, which the thread can't."""
+        if monotonic() - self._lookout.stepped_at > DATABASE_WAIT:
+            _take_all(self._away())
+        self._check = self._loop.call_later(CHECK_SECONDS, self._check_thread)
+
+    def _away(self) -> Sequence["_Handed"]:
+        return [(stream, Portion(is_away=True), False) for stream in list(self._streams)]
 
     def _hand_out(self, portions: Sequence["_Handed"]) -> None:
         with suppress(RuntimeError):  # the loop has ended, and nobody watches
@@ -248,6 +262,8 @@ class Lookout:
         self._changed: set[UUID] | None = set()
         """Events that changed since the last round; None: any may have."""
         self._last_round = 0.0
+        self.stepped_at = monotonic()
+        """When it last began to ask, or to hear: others may see by it that there is no answer."""
 
     def turn(self, open_streams: Callable[[], Sequence[Stream]]) -> None:
         """Hear, and look if there is reason to."""
@@ -272,6 +288,7 @@ class Lookout:
         return is_touched or bool(self._dirty) or any(each.is_new for each in streams)
 
     def _hear(self, timeout: float) -> None:
+        self.stepped_at = monotonic()
         heard = self._watcher.wait(timeout)
         if heard is None or self._changed is None:
             self._changed = None
@@ -297,6 +314,7 @@ class Lookout:
         """Look at what is touched; whoever waits for it is handed it, the quick views first."""
         wanted = {view for stream in streams for view in stream.views}
         self._keep(wanted)
+        self.stepped_at = monotonic()
         with self._database.transaction() as uow:
             reach = reach_now(uow)
             made = self._made(uow, streams, reach)
@@ -316,7 +334,7 @@ class Lookout:
         self._tell(streams, made, reach)
 
     def _look(self, uow: UnitOfWork, view: View) -> None:
-        began = monotonic()
+        self.stepped_at = began = monotonic()
         sight = Sight(view.look(uow))
         now = monotonic()
         self._took[view], self._not_before[view] = now - began, now + REST * (now - began)

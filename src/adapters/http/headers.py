@@ -11,13 +11,13 @@ from adapters.http.problems import BadRequest
 Value = TypeVar("Value")
 _VISIBLE_ASCII = re.compile(r"[!-~]{1,255}")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_ENTITY_TAG = re.compile(r'[ \t]*(W/)?"([!#-~\x80-\xff]*)"[ \t]*(?:,|$)')
+_ENTITY_TAG = re.compile(r'[ \t,]*(W/)?"([!#-~\x80-\xff]*)"[ \t]*(?:,|$)')
 _VERSION = re.compile(r"[1-9][0-9]{0,9}")
 KEY_PATTERN = r'^(?!""$)[!-~]{1,255}$|^"([!#-\[\]-~]|\\[!-~]){1,255}"$'
 """What `idempotency_key` takes, as a document can say it."""
 
 ENTITY_TAGS_PATTERN = (
-    r'^\*$|^(W/)?"[!#-~\u0080-\u00ff]*"([ \t]*,[ \t]*(W/)?"[!#-~\u0080-\u00ff]*")*[ \t]*,?$'
+    r'^\*$|^[ \t,]*(W/)?"[!#-~\u0080-\u00ff]*"([ \t]*,[ \t,]*(W/)?"[!#-~\u0080-\u00ff]*")*[ \t,]*$'
 )
 """What `if_match` and `is_known` take, as a document can say it."""
 
@@ -48,6 +48,7 @@ def _entity_tags(request: Request, name: str) -> list[tuple[bool, str]] | None:
     text = ", ".join(values).strip(_BLANKS)
     if not values or text == ANY:
         return None
+    text = text.rstrip(_BLANKS + ",")  # a list's empty elements count for nothing (RFC 9110)
     tags: list[tuple[bool, str]] = []
     end = -1
     while end < len(text):

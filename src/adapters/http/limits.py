@@ -57,21 +57,28 @@ class RateLimit:
 
 
 class TimeLimit:
-    """Answers for a request that takes too long, be it that its body never ends. Once there is an
-    answer, it is its reader who takes the time, and may."""
+    """Answers for a request that takes too long, be it that its body never ends, or that the server
+    does, and cancels it. Once there is an answer, it is its reader who takes the time, and may."""
 
-    def __init__(self, app: ASGIApp, *, seconds: float, answer: ASGIApp) -> None:
+    def __init__(
+        self, app: ASGIApp, *, seconds: float, answer: ASGIApp, answer_at_end: ASGIApp
+    ) -> None:
         self._app = app
         self._seconds = seconds
         self._answer = answer
+        self._answer_at_end = answer_at_end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
+        has_begun = False
+
         async def noting(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
+                has_begun = True
                 limit.reschedule(None)
             await send(message)
 
@@ -83,3 +90,7 @@ class TimeLimit:
             if not limit.expired():
                 raise
             await self._answer(scope, receive, send)
+        except asyncio.CancelledError:
+            if has_begun:
+                raise
+            await self._answer_at_end(scope, receive, send)

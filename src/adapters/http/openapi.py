@@ -22,6 +22,9 @@ RULES = """
 Errors are `application/problem+json` (RFC 9457); `type` is `/problems/CODE`, and clients decide by
 that. Times are RFC 3339, with an offset in what you send, in UTC in what you get.
 
+What is no HTTP/1.1 at all is answered with 400 `bad-request`, and so are browsers that ask on
+behalf of a page that may not use the API.
+
 Unknown or repeated fields and query parameters are refused. A body is JSON in UTF-8 and at most
 64 KiB. `HEAD` is answered wherever `GET` is; `405` names in `Allow` what a path serves. Each answer
 has an `X-Request-ID`, by which logs tell what became of it; it is the `message_id` of what was

@@ -1,6 +1,7 @@
 """Errors as application/problem+json (RFC 9457): one table chooses every status."""
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPMethod, HTTPStatus
 from typing import Any
@@ -18,6 +19,8 @@ from domain.errors import (
     BetDeleted,
     BetNotFound,
     BetRefused,
+    BusUnavailable,
+    DatabaseUnavailable,
     EventConflict,
     EventDeleted,
     EventHasBets,
@@ -30,6 +33,7 @@ from domain.errors import (
     Misconfigured,
     RuleBroken,
     ScoreNotAllowed,
+    TouchlineError,
     Unavailable,
     VersionMismatch,
 )
@@ -69,6 +73,16 @@ _OF_STATUS = {
 """What the framework itself refuses, by status."""
 
 
+_TOLD_OF: Mapping[type[TouchlineError], str] = {
+    DatabaseUnavailable: "the database can't be reached just now: try again",
+    BusUnavailable: "the log can't be reached just now: try again",
+    Misconfigured: "Touchline is not set up: see its log",
+}
+"""What clients are told of what we stand on. The error itself may name hosts, files and users."""
+
+_log = logging.getLogger(__name__)
+
+
 class BadRequest(Exception):
     """A part of the request that is not as the contract says; answered as validation-error."""
 
@@ -92,11 +106,17 @@ def problem(
     return Response(content, status, media_type=CONTENT_TYPE, headers=headers)
 
 
-def broken_rule(error: RuleBroken) -> Response:
-    members: dict[str, Any] = dict(error.details())
+def broken_rule(error: RuleBroken, *, part: str = "body") -> Response:
+    """`part` of the request is where the fields of a wrong value are named."""
     if isinstance(error, InvalidValue):
-        members["errors"] = [{"loc": ["body", error.field], "msg": error.problem}]
+        return invalid([{"loc": [part, error.field], "msg": error.problem}])
+    members: dict[str, Any] = error.details()
     return problem(STATUSES[type(error)], error.code, str(error), **members)
+
+
+def bad_request(detail: str, *, headers: Mapping[str, str] | None = None) -> Response:
+    """What no route is asked for: it is no HTTP, or a browser may not send it."""
+    return problem(400, "bad-request", detail, headers=headers)
 
 
 def invalid(errors: Sequence[Mapping[str, Any]]) -> Response:
@@ -125,28 +145,41 @@ def unavailable(detail: str) -> Response:
     return problem(503, "unavailable", detail, headers=RETRY_AFTER)
 
 
+def log_reason(error: TouchlineError) -> None:
+    """For operators, under the request's id: why it is answered with 503."""
+    _log.warning("answered with 503: %s", error)
+
+
+def _out_of_order(error: TouchlineError) -> Response:
+    log_reason(error)
+    return unavailable(_TOLD_OF[type(error)])
+
+
 def framework(request: Request, error: HTTPException) -> Response:
     """What no route of ours has answered."""
     if error.status_code in {400, 422}:
         return invalid([{"loc": ["body"], "msg": "must be JSON in UTF-8"}])
-    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    headers = {"Allow": _allowed(request, error)} if error.status_code == 405 else error.headers
     code = _OF_STATUS.get(error.status_code, "internal-error")
     phrase = HTTPStatus(error.status_code).phrase
     detail = phrase if error.detail == phrase else f"{phrase}: {error.detail}"
     return problem(error.status_code, code, detail, headers=headers)
 
 
-def _allowed(request: Request) -> str:
-    """All methods of the path: the framework names only those of the first route that has it."""
-    found = [
+def _allowed(request: Request, error: HTTPException) -> str:
+    """All methods of the path: the framework names only those of the first route that has it. Of
+    what is mounted it is the only one that knows."""
+    named = (error.headers or {}).get("Allow", "")
+    found = {method for method in named.split(", ") if method}
+    found |= {
         method
         for method in HTTPMethod
         for route in request.app.routes
         if route.matches({**request.scope, "method": method})[0] is Match.FULL
-    ]
+    }
     if HTTPMethod.GET in found:
-        found.append(HTTPMethod.HEAD)
-    return ", ".join(sorted(set(found)))
+        found.add(HTTPMethod.HEAD)
+    return ", ".join(sorted(found))
 
 
 _ANSWERS: Mapping[type[Exception], Callable[[Request, Any], Response]] = {
@@ -155,11 +188,13 @@ _ANSWERS: Mapping[type[Exception], Callable[[Request, Any], Response]] = {
     ),
     Forbidden: lambda _, error: problem(403, "forbidden", str(error)),
     RateLimited: lambda _, error: rate_limited(error),
-    RuleBroken: lambda _, error: broken_rule(error),
+    RuleBroken: lambda request, error: broken_rule(
+        error, part="query" if request.method == HTTPMethod.GET else "body"
+    ),
     BadRequest: lambda _, error: invalid(error.errors),
     RequestValidationError: lambda _, error: invalid(error.errors()),
     Unavailable: lambda _, error: unavailable(str(error)),
-    Misconfigured: lambda _, error: unavailable(str(error)),
+    **dict.fromkeys(_TOLD_OF, lambda _, error: _out_of_order(error)),
     HTTPException: framework,
     ClientDisconnect: lambda *_: invalid([{"loc": ["body"], "msg": "ended early"}]),
     Exception: lambda *_: problem(

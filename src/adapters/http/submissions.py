@@ -37,11 +37,14 @@ async def submit_bet(
                 market=bet.market,
             ),
             keyed=keyed_id is not None,
+            owner=owner,
             message_id=stamp.message_id,
             now=stamp.now,
         ),
         respond_async=respond_async,
     )
+    # Once more: while it waited for its verdict, another request with the key may have made the
+    # bet, and that been given away.
     if isinstance(placed, Bet) and owner not in {None, placed.placement.user_id}:
         raise BetNotFound(f"there is no bet {placed.id}")
     return placed

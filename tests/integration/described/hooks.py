@@ -60,7 +60,11 @@ def _is_beyond_schemas(body: dict[str, Any]) -> bool:
     wrong = [(error["loc"], error["msg"]) for error in body.get("errors", [])]
     return wrong in (
         [(["query", "cursor"], "must be the `next` of an earlier page")],
-        [(["body", "team_2"], "must differ from team_1")],
+        *(
+            [([part, f"team_{one}"], f"must differ from team_{other}")]
+            for part in ("body", "query")
+            for one, other in ((1, 2), (2, 1))
+        ),
     )
 
 

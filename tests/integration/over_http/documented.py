@@ -15,6 +15,7 @@ CODES: Mapping[str, tuple[int, frozenset[str]]] = {
     "unauthenticated": (401, frozenset()),
     "forbidden": (403, frozenset()),
     "rate-limited": (429, frozenset()),
+    "bad-request": (400, frozenset()),
     "validation-error": (422, frozenset({"errors"})),
     "not-found": (404, frozenset()),
     "method-not-allowed": (405, frozenset()),

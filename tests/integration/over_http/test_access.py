@@ -288,6 +288,11 @@ def test_forms_of_other_pages_are_refused(guarded_web: Web, scene: Scene) -> Non
     }
     preflight = httpx.options(f"{guarded_web.bets_url}/pages/bets", headers=asked)
     assert preflight.status_code == 400
+    assert preflight.headers["Content-Type"] == "application/problem+json"
+    assert problem(preflight, "bad-request")["detail"] == "Disallowed CORS headers"
+    assert preflight.headers["Vary"].startswith("Origin")
+    assert preflight.headers["X-Content-Type-Options"] == "nosniff"
+    assert "X-Request-ID" in preflight.headers
 
 
 def test_a_player_sees_own_bets_only(guarded_web: Web, scene: Scene) -> None:
@@ -309,7 +314,9 @@ def test_a_key_does_not_show_what_was_given_to_another(guarded_web: Web, scene: 
     path, given = f"/bets/{bet['id']}", {"userId": scene.other}
     guarded_web.ask("bets", "PATCH", path, json=given, headers=by_operator)
     problem(guarded_web.ask("bets", "GET", path, headers=by_owner), "bet-not-found")
-    problem(guarded_web.ask("bets", "POST", "/bets", **place), "bet-not-found")
+    for market in ("draw", "team_1"):
+        place["json"] = body | {"market": market}
+        problem(guarded_web.ask("bets", "POST", "/bets", **place), "bet-not-found")
 
 
 def test_a_name_of_before_is_no_token(guarded_web: Web, scene: Scene) -> None:

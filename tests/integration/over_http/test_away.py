@@ -36,6 +36,12 @@ REQUESTS: list[tuple[str, str, str, Json | None]] = [
     ("bets", "GET", f"/events/{ID}/tally", None),
 ]
 
+REASONS = {
+    "the database can't be reached just now: try again": "connection to server",
+    "Touchline is not set up: see its log": "run `touchline migrate`",
+}
+"""What stands in the log, by what clients are told."""
+
 
 @pytest.fixture(params=["away", "empty"])
 def lame_web(request: pytest.FixtureRequest, fresh_database: str, tmp_path: Path) -> Iterator[Web]:
@@ -81,3 +87,19 @@ def test_without_a_database(lame_web: Web) -> None:
         assert re.fullmatch(r"down: .{10,}", ready.json()["database"], re.DOTALL)
         problem(lame_web.ask(api, "POST", f"/{api}", json={}), "validation-error")
         assert lame_web.ask(api, "GET", "/metrics").status_code == 200
+
+
+def test_why_is_told_to_operators_alone(lame_web: Web, tmp_path: Path) -> None:
+    answers = [
+        lame_web.ask(api, method, path, **({} if body is None else {"json": body}))
+        for api, method, path, body in REQUESTS
+        if (method, path) != ("POST", "/events")  # that asks the log alone
+    ]
+    (detail,) = {problem(each, "unavailable")["detail"] for each in answers}
+    pages = [lame_web.ask(api, "GET", "/") for api in ("events", "bets")]
+    assert {page.status_code for page in pages} == {503}
+    log = "".join((tmp_path / f"{api}.log").read_text() for api in ("events", "bets"))
+    for each in answers + pages:
+        (line,) = (line for line in log.splitlines() if each.headers["X-Request-ID"] in line)
+        assert REASONS[detail] in line
+        assert REASONS[detail] not in each.text

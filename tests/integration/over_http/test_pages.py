@@ -95,6 +95,15 @@ def test_who_has_lost_the_way(players: Pages, operators: Pages, path: str) -> No
         problem(pages.http.get(path, headers={"Accept": "*/*"}), "not-found")
 
 
+@pytest.mark.parametrize("wanted", ["bytes=0-9", "bytes=999999999-", "lines=1", "nonsense"])
+def test_static_files_are_sent_whole(web: Web, wanted: str) -> None:
+    """They are small, and a part of one that is compressed would be nothing."""
+    whole = web.ask("bets", "GET", "/static/touchline.css")
+    part = web.ask("bets", "GET", "/static/touchline.css", headers={"Range": wanted})
+    assert (part.status_code, part.content) == (200, whole.content)
+    assert part.headers["Accept-Ranges"] == "none"
+
+
 def test_a_page_is_small(web: Web, players: Pages) -> None:
     """Everything that the largest page loads, as it is sent."""
     event_id = web.event()["id"]

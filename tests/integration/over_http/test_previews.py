@@ -40,7 +40,7 @@ def test_a_preview_refuses_what_the_change_would_meet(web: Web) -> None:
     problem(web.ask("events", "GET", path, params={"state": "finished"}), "illegal-transition")
     invalid(web.ask("events", "GET", path, params={"score": "1:0"}), "query", "score")
     invalid(web.ask("events", "GET", path, params={"version": "1"}), "query", "version")
-    invalid(web.ask("events", "GET", path, params={"team_2": "argentina"}), "body", "team_2")
+    invalid(web.ask("events", "GET", path, params={"team_2": "argentina"}), "query", "team_2")
     problem(web.ask("events", "GET", f"/events/{ID}/preview"), "event-not-found")
     web.update(event_id, state="active")
     problem(web.ask("events", "GET", path, params={"team_1": "Milan"}), "field-frozen")

@@ -1,6 +1,9 @@
 """`/readyz` by each dependency's health, and a fault of our own: what can't be provoked outside."""
 
 import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import httpx
 import pytest
@@ -8,6 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from adapters.http.app import Health, health_app
 
+Answer = TypeVar("Answer")
+PATIENCE = 30.0
 UP = {"database": "up", "bus": "up"}
 
 
@@ -17,14 +22,19 @@ def asked(path: str, health: dict[str, str], method: str = "GET") -> httpx.Respo
 
 
 def answer(path: str, health: Health, method: str = "GET") -> httpx.Response:
+    return asyncio.run(_with_client(health, lambda client: client.request(method, path)))
+
+
+async def _with_client(
+    health: Health, ask: Callable[[httpx.AsyncClient], Awaitable[Answer]]
+) -> Answer:
     app = health_app("a consumer", health=health, registry=CollectorRegistry())
-
-    async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.request(method, path)
-
-    return asyncio.run(ask())
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with (
+        asyncio.timeout(PATIENCE),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
+        return await ask(client)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +55,32 @@ def test_readiness(health: dict[str, str], status: int) -> None:
     assert response.json() == {"status": "ok" if status == 200 else "unavailable"} | health
     assert asked("/readyz", health, "HEAD").status_code == status
     assert asked("/livez", health).json() == {"status": "ok"}
+
+
+def test_dependencies_that_hang_hold_up_nothing_else() -> None:
+    """However many ask for them: it is asked for once, and all are answered."""
+    begun, answers = threading.Event(), threading.Event()
+    asked = []
+
+    def hanging() -> dict[str, str]:
+        asked.append(1)
+        begun.set()
+        assert answers.wait(PATIENCE)
+        return UP
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        gone, *others = [asyncio.create_task(client.get("/readyz")) for _ in range(100)]
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
+        assert (await client.get("/livez")).status_code == 200
+        assert (await client.get("/metrics")).status_code == 200
+        gone.cancel()
+        answers.set()
+        assert {each.status_code for each in await asyncio.gather(*others)} == {200}
+        assert len(asked) == 1
+        assert (await client.get("/readyz")).status_code == 200
+        assert len(asked) == 2
+
+    asyncio.run(_with_client(hanging, ask))
 
 
 def test_a_consumer_has_no_more_than_health() -> None:

@@ -69,6 +69,7 @@ def listening(web: Web, api: str, *, last_id: str = "", **query: str) -> Iterato
     ):
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")
+        assert response.headers.get_list("cache-control") == ["private, no-cache"]
         yield Listening(response)
 
 

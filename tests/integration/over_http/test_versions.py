@@ -30,6 +30,8 @@ def test_a_right_version_is_expected(web: Web) -> None:
             '"77" , W/"1",\t"{}"',
             '"abc", "{}", ""',
             '"{}",',
+            '"77",,"{}"',
+            ', "{}" ,\t, ,',
         ],
         start=1,
     ):

@@ -148,6 +148,14 @@ def test_the_teams_differ(web: Web, event: Json, other: str) -> None:
     invalid(web.patch(ID, team_1="argentina", team_2=other), "body", "team_2")
 
 
+def test_a_team_is_wrong_where_it_is_named(web: Web, event: Json) -> None:
+    response = web.patch(event["id"], team_1="france")
+    invalid(response, "body", "team_1")
+    assert response.json()["detail"] == "body.team_1: must differ from team_2"
+    response = web.ask("events", "GET", f"/events/{event['id']}/preview?team_1=france")
+    invalid(response, "query", "team_1")
+
+
 def test_teams_are_compared_case_folded(web: Web, event: Json) -> None:
     body = new_event_body(type=event["type"], team_1="Straße", team_2="STRASSE")
     invalid(web.ask("events", "POST", "/events", json=body), "body", "team_2")

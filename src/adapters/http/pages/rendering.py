@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from adapters.http.pages import words
 from domain import views
@@ -91,10 +91,15 @@ async def docs_page(request: Request) -> Response:
 
 class LastingFiles(StaticFiles):
     """Static files that browsers keep: another content has another address. Under one that is not
-    this content's, they ask again."""
+    this content's, they ask again. All are small: who asks for a range is given the whole."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        others = [header for header in scope["headers"] if header[0] != b"range"]
+        await super().__call__({**scope, "headers": others}, receive, send)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
+        response.headers["Accept-Ranges"] = "none"
         if static(path).endswith(f"?{scope['query_string'].decode('latin-1')}"):
             response.headers["Cache-Control"] = FOREVER
         return response

@@ -17,7 +17,7 @@ from adapters.http.bodies import read_body
 from adapters.http.limits import RateLimited
 from adapters.http.pages import words
 from adapters.http.pages.rendering import html
-from adapters.http.problems import RETRY_AFTER, STATUSES, BadRequest, framework
+from adapters.http.problems import RETRY_AFTER, STATUSES, BadRequest, framework, log_reason
 from adapters.http.streams import last_event_id, reach_of
 from domain.errors import InvalidValue, Misconfigured, RuleBroken, Unavailable
 from domain.records import Reach
@@ -100,6 +100,7 @@ def _told(error: Exception) -> tuple[int, list[str]]:
         case HTTPException():
             return error.status_code, [error.detail]
         case Unavailable() | Misconfigured():
+            log_reason(error)
             return 503, ["Touchline can't reach its database or its log just now. Try again."]
         case _:
             _log.exception("a page failed", exc_info=error)
