@@ -117,7 +117,9 @@ class Model:
     ) -> Problem:
         after = now | named
         if same_team(after["team_1"], after["team_2"]):
-            return "validation-error", {"loc": ["body", "team_2"]}
+            # The one that was sent, or else the second.
+            team = "team_2" if "team_2" in named else "team_1"
+            return "validation-error", {"loc": ["body", team]}
         if expected is not None and now["version"] not in expected:
             return "version-mismatch", {}
         step = (now["state"], after["state"])
