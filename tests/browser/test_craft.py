@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import TimeoutError as Timeout
 
 from tests.browser.conftest import NewPage
 from tests.integration.system import Client, Up
@@ -147,6 +148,21 @@ def _tab_to(page: Page, element_id: str) -> None:
         if page.evaluate("document.activeElement.id") == element_id:
             return
     pytest.fail(f"no Tab leads to {element_id}")
+
+
+def test_no_press_is_lost_while_the_page_loads(client: Client, new_page: NewPage) -> None:
+    """A button can be pressed once somebody listens to it, and not before."""
+    event_id = a_match(client)
+    player = new_page(client.bets_url, user="Kim")
+    held: list[Route] = []
+    player.route("**/touchline.js?*", lambda route: held.append(route))  # noqa: PLW0108
+    player.goto(player_page(client, event_id), wait_until="commit")
+    draw = player.locator("#bet-draw")
+    with pytest.raises(Timeout):
+        draw.click(timeout=500)
+    held[0].continue_()
+    draw.click()
+    expect(player.locator("#reply")).to_contain_text("Your bet on Draw stands.")
 
 
 def test_the_keyboard_is_enough(client: Client, new_page: NewPage) -> None:

@@ -42,7 +42,7 @@ def test_a_consumer_that_waits_for_a_locked_row(postgres: PostgresServer, tmp_pa
     connection.close()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_requests_that_are_open(postgres: PostgresServer, tmp_path: Path, workers: int) -> None:
     """Of one, that was published, nobody decides; the other's body never ends."""
     environment = {"TOUCHLINE_DATABASE_URL": postgres.url, "TOUCHLINE_ANSWER_WAIT_MS": "60000"}

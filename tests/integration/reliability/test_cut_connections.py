@@ -7,7 +7,6 @@ import pytest
 from tests.integration.promises import Promises
 from tests.integration.site import Site, running_site
 
-BOTH = pytest.mark.parametrize("to", ["kafka", "postgres"])
 SLOW = 0.1
 """Seconds that a piece of a conversation may be held up: dozens of pieces make one answer."""
 
@@ -40,7 +39,7 @@ def test_all_database_connections_are_terminated(site: Site, promises: Promises)
         promises.after(5)
 
 
-@BOTH
+@pytest.mark.parametrize("to", [pytest.param("kafka", marks=pytest.mark.long), "postgres"])
 def test_all_connections_are_reset(site: Site, promises: Promises, to: str) -> None:
     for _ in range(3):
         site.links[to].reset()
@@ -53,8 +52,15 @@ def test_a_slow_network(site: Site, promises: Promises, to: str) -> None:
     promises.after(5)
 
 
-@BOTH
-@pytest.mark.parametrize("how", ["cut", "freeze"])
+@pytest.mark.parametrize(
+    ("to", "how"),
+    [
+        ("kafka", "cut"),
+        ("postgres", "freeze"),
+        pytest.param("kafka", "freeze", marks=pytest.mark.long),
+        pytest.param("postgres", "cut", marks=pytest.mark.long),
+    ],
+)
 def test_a_network_that_is_away(site: Site, promises: Promises, to: str, how: str) -> None:
     getattr(site.links[to], how)()
     promises.after_refusals(3)

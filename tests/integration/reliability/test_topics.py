@@ -40,6 +40,7 @@ def test_topics_that_are_missing(site: Site) -> None:
     assert_all_goes_well_with_topics(site)
 
 
+@pytest.mark.long
 def test_topics_with_another_number_of_partitions(site: Site) -> None:
     create_topics(site, {EVENTS_TAXONOMY: 2, BETS_STATE: 4})
     start(site)

@@ -129,6 +129,7 @@ document.addEventListener("DOMContentLoaded", () => {
     isDrawing = true;
     requestAnimationFrame(() => { isDrawing = false; charts(document); });
   });
+  body.dataset.ready = "";  // htmx, whose script comes first, is ready by now, too
 });
 
 // The control that asked, or the first one where it is no longer there.
