@@ -45,6 +45,8 @@ def test_groups_grow_and_shrink(site: Site, promises: Promises) -> None:
 
 @pytest.mark.parametrize("rank", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_zombies(site: Site, promises: Promises, rank: int) -> None:
+    """Wherever in a batch each was stopped. Those that had begun to write are in
+    test_late_writes.py."""
     system = site.system
     has_members(site, 2)
     zombies = [system.members(consumer)[rank] for consumer in CONSUMERS]
@@ -63,9 +65,6 @@ def test_zombies(site: Site, promises: Promises, rank: int) -> None:
     for consumer in CONSUMERS:
         eventually(partial(is_shared_out, site, consumer))
     system.are_ready()
-    # The writers had begun to write, and were not let finish.
-    for zombie in zombies[:2]:
-        assert "DatabaseUnavailable" in (system.folder / f"{zombie}.log").read_text()
 
 
 @contextmanager
