@@ -425,6 +425,24 @@ def test_an_away_database_is_said_once_and_that_it_is_back(
     run(test)
 
 
+def test_who_was_told_that_it_is_away_is_told_that_it_is_back(
+    database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nothing has changed: the whole process may have stood still for a while."""
+    monkeypatch.setattr(feeding, "CHECK_SECONDS", 0.01)
+
+    async def test() -> None:
+        async with fed(database) as feed:
+            stream = await feed.join([])
+            await portion_of(stream)
+            monkeypatch.setattr(feeding, "DATABASE_WAIT", -1)
+            assert (await portion_of(stream)).is_away
+            monkeypatch.setattr(feeding, "DATABASE_WAIT", PATIENCE)
+            await until(stream, lambda found: bool(found) and not found[-1].is_away)
+
+    run(test)
+
+
 def test_a_database_that_hangs_is_away(
     database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

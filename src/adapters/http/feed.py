@@ -218,6 +218,8 @@ class Feed:
     def _check_thread(self) -> None:
         """A database that hangs is away, too: who watches is told so, which the thread can't."""
         if monotonic() - self._lookout.stepped_at > DATABASE_WAIT:
+            # Once it goes on it looks at all, and so tells everybody, whatever held it up.
+            self._lookout.has_failed()
             _take_all(self._away())
         self._check = self._loop.call_later(CHECK_SECONDS, self._check_thread)
 
