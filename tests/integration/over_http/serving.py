@@ -56,6 +56,14 @@ class Client:
         with suppress(ConnectionResetError):
             assert await self.read() == b""
 
+    async def trickles_until_closed(self, data: bytes) -> None:
+        """Send it again and again until the server ends it."""
+        closed = asyncio.create_task(self.is_closed())
+        while not closed.done():
+            self.send(data)
+            await asyncio.sleep(0.01)  # no wait for something: it is the slowness itself
+        await closed
+
 
 class Serving:
     """A server in this process, and how to reach it."""

@@ -1,7 +1,5 @@
 """Who sends no request's head in time loses the connection; who waits for an answer doesn't."""
 
-import asyncio
-
 import pytest
 
 from adapters.http import connections
@@ -35,11 +33,7 @@ def test_no_byte_makes_it_longer() -> None:
     async def test(server: Serving) -> None:
         client = await server.connect(LIVEZ)
         assert await client.status() == 200
-        closed = asyncio.create_task(client.is_closed())
-        while not closed.done():
-            client.send(b"G")
-            await asyncio.sleep(0.01)  # no wait for something: it is the slowness itself
-        await closed
+        await client.trickles_until_closed(b"G")
 
     run(test)
 
@@ -85,11 +79,7 @@ def test_what_is_idle_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
         await idle.is_closed()
         refused = await server.connect(REFUSED)
         assert await refused.status() == 405
-        closed = asyncio.create_task(refused.is_closed())
-        while not closed.done():
-            refused.send(b" ")
-            await asyncio.sleep(0.01)  # no wait for something: it is the slowness itself
-        await closed
+        await refused.trickles_until_closed(b" ")
 
     run(test)
 
