@@ -135,14 +135,24 @@ class Client:
         event: dict[str, Any] = response.json()
         return event
 
-    def post_event(self, *, key: str | None = None, **changes: Any) -> httpx.Response:
+    def post_event(
+        self,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **changes: Any,
+    ) -> httpx.Response:
         body = {
             "type": "football",
             "team_1": "Argentina",
             "team_2": "France",
             "event_date": "2022-12-18T15:00:00Z",
         }
-        return self.http.post(f"{self.events_url}/events", json=body | changes, headers=_keyed(key))
+        return self.http.post(
+            f"{self.events_url}/events",
+            json=body | changes,
+            headers=_keyed(key) | dict(headers or {}),
+        )
 
     def patch(
         self, event_id: str, *, headers: Mapping[str, str] | None = None, **changes: Any
