@@ -29,7 +29,8 @@ class Proxy:
         listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = listener.getsockname()[1]
         self._connect: Callable[[], Awaitable[Ends]] | None = None
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        self._served: set[asyncio.Task[None]] = set()
         self._connections: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = {}
         self._slowness = 0.0
         self._open = asyncio.Event()
@@ -68,7 +69,7 @@ class Proxy:
         self._run(self._set(slowness=0.0, is_open=True))
 
     def close(self) -> None:
-        self._run(self._cut())
+        self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -88,9 +89,18 @@ class Proxy:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _listen(self, listener: socket.socket | None) -> None:
-        if self._server is None:
-            listener = listener or socket.create_server(("127.0.0.1", self.port))
-            self._server = await asyncio.start_server(self._serve, sock=listener)
+        if self._listener is None:
+            self._listener = listener or socket.create_server(("127.0.0.1", self.port))
+            self._listener.setblocking(False)
+            self._loop.add_reader(self._listener, self._accept, self._listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        """Not asyncio's server: closed while it lets somebody in, it forgets the connection."""
+        with suppress(BlockingIOError, ConnectionAbortedError):
+            end, _ = listener.accept()
+            task = self._loop.create_task(self._serve(end))
+            self._served.add(task)
+            task.add_done_callback(self._served.discard)
 
     async def _set(self, *, slowness: float, is_open: bool) -> None:
         self._slowness = slowness
@@ -100,12 +110,19 @@ class Proxy:
             self._open.clear()
 
     async def _cut(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
         await self._reset()
 
+    async def _end(self) -> None:
+        await self._cut()
+        await asyncio.gather(*self._served)
+
     async def _reset(self) -> None:
+        # Who was let in just now begins to be served, and is not forgotten.
+        await asyncio.sleep(0)
         for writers in self._connections.values():
             for writer in writers:
                 end = writer.get_extra_info("socket")
@@ -117,12 +134,14 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*ended, return_exceptions=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, end: socket.socket) -> None:
         task = asyncio.current_task()
         assert task is not None
-        writers = self._connections[task] = [writer]
+        writers = self._connections[task] = []
         pumps: list[asyncio.Task[None]] = []
         try:
+            reader, writer = await asyncio.open_connection(sock=end)
+            writers.append(writer)
             await self._open.wait()
             assert self._connect is not None
             their_reader, their_writer = await self._connect()
@@ -135,12 +154,13 @@ class Proxy:
         except (OSError, asyncio.CancelledError):
             pass  # nobody is there, or we were told to end: either way it ends below
         finally:
+            # First of all: who is not there any more is not told to end in the midst of it.
+            del self._connections[task]
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
             for each in writers:
                 each.close()
-            del self._connections[task]
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
