@@ -55,7 +55,7 @@ test: check $(DEV_STAMP)  ## everything, on real Kafka and PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not long" tests/browser
 
 test-long: test  ## the long runs too
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m long tests/integration
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m long tests/integration
 	$(BIN)/python -m pytest -m long tests/browser
 
 bench: $(BENCH_STAMP)  ## measure it beside a ceiling and a naive way: BENCH="goal latency" takes some

@@ -24,6 +24,9 @@ LATE = "late"
 NO_ANSWER = 0
 UNDECIDED = {NO_ANSWER, 202, 503}
 
+THINKING = 0.02
+"""Seconds between two requests of a client: the machine also has others to work for."""
+
 PAUSE = 0.1
 """Seconds until what is undecided is asked for again."""
 
@@ -224,6 +227,7 @@ class Player:
         right: Collection[int] = (200, 201),
     ) -> httpx.Response:
         """Ask until it is decided; POSTs with a key, so that asking again is harmless."""
+        self._stop.wait(THINKING)
         headers = {} if key is None else {"Idempotency-Key": key}
         was_undecided = False
         while True:

@@ -148,7 +148,6 @@ def settled_bets(client: Client, event: Json) -> list[dict[str, Any]] | None:
     return bets if all(bet["state"] == wanted[bet["market"]] for bet in bets) else None
 
 
-@pytest.mark.long
 class TestUp(AllAtOnce):
     """`touchline up`: everything in one process on the PostgreSQL log."""
 
@@ -159,6 +158,7 @@ class TestUp(AllAtOnce):
             yield system
 
 
+@pytest.mark.long
 class TestKafka(AllAtOnce):
     """Processes on real Kafka, two members in each group."""
 

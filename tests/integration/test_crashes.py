@@ -89,6 +89,7 @@ class TestOnKafka:
     def test_each_process_is_killed(self, system: Processes) -> None:
         kill_each(system)
 
+    @pytest.mark.long
     def test_all_are_killed_at_once(self, system: Processes) -> None:
         kill_all(system)
 

@@ -17,7 +17,7 @@ from tests.integration.system import (
 from tests.kafka.secured import SecuredKafka
 
 
-class TestUp(MatchContract, LogContract):
+class TestUp(MatchContract):
     """`touchline up`: everything in one process on the PostgreSQL log."""
 
     @pytest.fixture(scope="class")

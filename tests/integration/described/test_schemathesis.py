@@ -201,7 +201,7 @@ def test_the_server_keeps_its_document_in_a_long_random_run(
     url = {"events": client.events_url, "bets": client.bets_url}[api]
     seed = secrets.randbits(64)
     print(f"seed {seed}")  # noqa: T201 - pytest shows it with a failure
-    check(url, tmp_path, events, examples=1000, seed=seed)
+    check(url, tmp_path, events, examples=300, seed=seed)
 
 
 @pytest.mark.long

@@ -23,6 +23,8 @@ PATIENT = {"TOUCHLINE_ANSWER_WAIT_MS": "30000"}
 
 UNREADABLE = NewRecord(EVENTS_TAXONOMY, b"no-event", b"no message")
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
@@ -75,7 +77,6 @@ def test_a_lost_database_is_restored(site: Site) -> None:
     assert contents(system.environment[URL]) == before
 
 
-@pytest.mark.long
 def test_the_tables_are_built_anew(site: Site) -> None:
     system = site.system
     old = system.environment[URL]
@@ -98,7 +99,6 @@ def test_the_tables_are_built_anew(site: Site) -> None:
     assert all(now[bet] >= version for bet, version in was.items())
 
 
-@pytest.mark.long
 def test_from_the_embedded_default_to_kafka(site: Site, tmp_path: Path) -> None:
     system = site.system
     stop_all(system)

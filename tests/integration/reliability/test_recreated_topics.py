@@ -14,8 +14,8 @@ from tests.integration.system import CONSUMERS, eventually
 
 NOBODY = "nobody"
 EACH = ([EVENTS_TAXONOMY], [BETS_STATE], list(TOPICS))
-SHORT = {("bet-scorer", EVENTS_TAXONOMY)}
-"""The other cases are long."""
+
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +28,7 @@ def cases() -> Iterator[object]:
     for behind in (NOBODY, *CONSUMERS):
         for topics in EACH:
             name = "+".join(topics)
-            marks = () if (behind, name) in SHORT else pytest.mark.long
-            yield pytest.param(topics, behind, id=f"{name}-{behind} behind", marks=marks)
+            yield pytest.param(topics, behind, id=f"{name}-{behind} behind")
 
 
 @pytest.mark.parametrize(("topics", "behind"), list(cases()))
