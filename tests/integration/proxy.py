@@ -31,6 +31,7 @@ class Proxy:
         self._connect: Callable[[], Awaitable[Ends]] | None = None
         self._listener: socket.socket | None = None
         self._served: set[asyncio.Task[None]] = set()
+        """Also those that have not begun, or are ending."""
         self._connections: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = {}
         self._slowness = 0.0
         self._open = asyncio.Event()
@@ -69,7 +70,7 @@ class Proxy:
         self._run(self._set(slowness=0.0, is_open=True))
 
     def close(self) -> None:
-        self._run(self._end())
+        self._run(self._cut())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -95,7 +96,7 @@ class Proxy:
             self._loop.add_reader(self._listener, self._accept, self._listener)
 
     def _accept(self, listener: socket.socket) -> None:
-        """Not asyncio's server: closed while it lets somebody in, it forgets the connection."""
+        # Not asyncio's server: closed while it lets somebody in, it forgets the connection.
         with suppress(BlockingIOError, ConnectionAbortedError):
             end, _ = listener.accept()
             task = self._loop.create_task(self._serve(end))
@@ -116,23 +117,20 @@ class Proxy:
             self._listener = None
         await self._reset()
 
-    async def _end(self) -> None:
-        await self._cut()
-        await asyncio.gather(*self._served)
-
     async def _reset(self) -> None:
-        # Who was let in just now begins to be served, and is not forgotten.
+        served = list(self._served)
+        # Who was let in just now begins, and can be ended; who is ending already is waited for.
         await asyncio.sleep(0)
-        for writers in self._connections.values():
+        ended = {task: self._connections[task] for task in served if task in self._connections}
+        for writers in ended.values():
             for writer in writers:
                 end = writer.get_extra_info("socket")
                 if end.family == socket.AF_INET and end.fileno() >= 0:
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
                 writer.transport.abort()
-        ended = list(self._connections)
         for task in ended:
             task.cancel()
-        await asyncio.gather(*ended, return_exceptions=True)
+        await asyncio.gather(*served, return_exceptions=True)
 
     async def _serve(self, end: socket.socket) -> None:
         task = asyncio.current_task()

@@ -168,10 +168,18 @@ class Client:
         return event
 
     def post_bet(
-        self, event_id: str, market: str, *, user: str = "ann", key: str | None = None
+        self,
+        event_id: str,
+        market: str,
+        *,
+        user: str = "ann",
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         body = {"userId": user, "eventId": event_id, "market": market}
-        return self.http.post(f"{self.bets_url}/bets", json=body, headers=_keyed(key))
+        return self.http.post(
+            f"{self.bets_url}/bets", json=body, headers=_keyed(key) | dict(headers or {})
+        )
 
     def bet(self, event_id: str, market: str, *, user: str = "ann") -> dict[str, Any]:
         response = self.post_bet(event_id, market, user=user)

@@ -28,6 +28,17 @@ class TestUp(MatchContract):
 
 
 @pytest.mark.long
+class TestTheLogOfUp(LogContract):
+    """The same, whatever lies in its log."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+        with running_up(tmp_path_factory.mktemp("log-of-up")) as system:
+            yield system
+
+
+@pytest.mark.long
 class TestProcessesOnThePostgresLog(MatchContract, LogContract):
     """Processes that share the embedded PostgreSQL."""
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.integration.promises import Promises
-from tests.integration.reliability.membership import waits_for_a_lock
+from tests.integration.reliability.membership import waiting_for_a_lock
 from tests.integration.site import Site, running_site
 from tests.integration.system import eventually
 
@@ -102,7 +102,7 @@ def test_kafka_goes_away_before_the_scorer_has_told(site: Site) -> None:
         # The Scorer waits for the bets; the others have nothing to do with them.
         cursor.execute("LOCK TABLE bets IN ACCESS EXCLUSIVE MODE")
         client.update(event, score="1-0")
-        eventually(partial(waits_for_a_lock, site, "bet-scorer"))
+        eventually(partial(waiting_for_a_lock, site, "bet-scorer"))
         site.broker.kill()
     site.says_that_kafka_is_away()
     site.broker.start()

@@ -107,6 +107,31 @@ def test_files_and_tests_that_are_named_exist(page: Path) -> None:
             assert name in everywhere, name
 
 
+class Collected:
+    """Which functions `make test` and `make test-long` run, besides those of unit tests."""
+
+    def __init__(self) -> None:
+        self.short: set[str] = set()
+        self.long: set[str] = set()
+        folders = (str(ROOT / "tests" / name) for name in ("simulation", "integration", "browser"))
+        options = ["--collect-only", "-qqq", "-p", "no:cacheprovider"]
+        assert pytest.main([*options, *folders], plugins=[self]) == pytest.ExitCode.OK
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Function]) -> None:
+        for item in items:
+            has_mark = item.get_closest_marker("long") is not None
+            (self.long if has_mark else self.short).add(item.originalname)
+
+
+def test_where_it_is_broken() -> None:
+    """Which command runs the tests of a row is what their marks say."""
+    collected = Collected()
+    tests = {"`make test`": collected.short, "`make test-long`": collected.long}
+    for *_, links, where in table((ROOT / "docs" / "reliability.md").read_text(), "what breaks"):
+        names = {name for name, _ in LINK.findall(links)}
+        assert {c for c in tests if c in where} == {c for c in tests if names & tests[c]}, names
+
+
 # Tables
 
 

@@ -47,16 +47,17 @@ def partitions(site: Site, member: str) -> int:
 def stop_at_a_lock(site: Site, member: str) -> None:
     """Let the member, the only one of its group, stand still once it waits for somebody's lock."""
     consumer, _, _ = member.rpartition("-")
-    eventually(partial(waits_for_a_lock, site, consumer))
+    eventually(partial(waiting_for_a_lock, site, consumer))
     site.system.running[member].send(signal.SIGSTOP)
 
 
-def waits_for_a_lock(site: Site, consumer: str) -> bool:
-    """Whether PostgreSQL lets a member of the group wait for another transaction."""
+def waiting_for_a_lock(site: Site, consumer: str) -> int:
+    """How many members of the group PostgreSQL lets wait for another transaction."""
     with site.postgres.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) > 0 FROM pg_stat_activity"
+            "SELECT count(*) FROM pg_stat_activity"
             " WHERE wait_event_type = 'Lock' AND application_name = %s",
             (f"touchline {consumer}",),
         )
-        return cursor.fetchone() == (True,)
+        (waiting,) = cursor.fetchone() or (0,)
+        return int(waiting)
