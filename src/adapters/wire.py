@@ -15,6 +15,8 @@ TIME_PATTERN = (
 
 _RFC3339 = re.compile(TIME_PATTERN)
 
+_YEAR_ZERO = "0000"
+
 
 def format_time(time: datetime) -> str:
     """RFC 3339 in UTC, such as 2022-12-18T15:00:00Z."""
@@ -23,14 +25,14 @@ def format_time(time: datetime) -> str:
 
 def parse_time(field: str, text: str) -> datetime:
     """Read RFC 3339 with an offset, into UTC; raise InvalidValue that names `field`."""
+    why = "must be an RFC 3339 time with an offset, such as 2022-12-18T15:00:00Z"
     if _RFC3339.fullmatch(text):
         try:
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-    raise InvalidValue(
-        field, "must be an RFC 3339 time with an offset, such as 2022-12-18T15:00:00Z"
-    )
+        except (ValueError, OverflowError) as error:
+            if isinstance(error, OverflowError) or text.startswith(_YEAR_ZERO):
+                why = "must lie in the years 1 to 9999 in UTC"
+    raise InvalidValue(field, why)
 
 
 def event_data(event: Event) -> dict[str, object]:

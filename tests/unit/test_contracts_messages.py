@@ -29,7 +29,8 @@ BEYOND = {
     "subject: must be the id that data names": "the subject fits the data",
     "team_2: must differ from team_1": "there are two teams",
     "data.bets: must be in rising order": "bets are in order",
-    "must be an RFC 3339 time": "the day is in the calendar, and the moment in its range",
+    "must be an RFC 3339 time": "the day is in the calendar",
+    "must lie in the years 1 to 9999 in UTC": "the moment is in its range",
     "must be a whole number": "JSON Schema takes 1.0 for a whole number",
     "must not hold control characters or lone surrogates": "half a character is no text",
 }
@@ -232,6 +233,12 @@ def test_any_key(message: Message, data: st.DataObject) -> None:
         ("bet.placed", "subject", str(BET)[:-1] + "f", "subject: must be the id that data names"),
         ("event.created", "data.team_2", "ARGENTINA", "team_2: must differ from team_1"),
         ("event.created", "time", "2022-02-29T15:00:00Z", "must be an RFC 3339 time"),
+        (
+            "event.created",
+            "time",
+            "0001-01-01T00:00:00+00:01",
+            "must lie in the years 1 to 9999 in UTC",
+        ),
         ("event.created", "data.version", 1.0, "must be a whole number"),
         (
             "bet.placed",

@@ -20,7 +20,8 @@ Links = dict[str, dict[str, Any]]
 
 RULES = """
 Errors are `application/problem+json` (RFC 9457); `type` is `/problems/CODE`, and clients decide by
-that. Times are RFC 3339, with an offset in what you send, in UTC in what you get.
+that. Times are RFC 3339, with an offset in what you send, in UTC in what you get, where they lie in
+the years 1 to 9999.
 
 What is no HTTP/1.1 at all is answered with 400 `bad-request`, and so are browsers that ask on
 behalf of a page that may not use the API.

@@ -20,6 +20,9 @@ from tests.integration.system import eventually
 MET = "TOUCHLINE_TEST_MET"
 """Names the variable that names the file for what was answered: by operation, each status."""
 
+OUT_OF_RANGE = "must lie in the years 1 to 9999 in UTC"
+"""Said of a time; the format `date-time` knows no range."""
+
 _met: defaultdict[str, set[int]] = defaultdict(set)
 
 
@@ -60,6 +63,7 @@ def _is_beyond_schemas(body: dict[str, Any]) -> bool:
     wrong = [(error["loc"], error["msg"]) for error in body.get("errors", [])]
     return wrong in (
         [(["query", "cursor"], "must be the `next` of an earlier page")],
+        *([([part, "event_date"], OUT_OF_RANGE)] for part in ("body", "query")),
         *(
             [([part, f"team_{one}"], f"must differ from team_{other}")]
             for part in ("body", "query")
