@@ -193,7 +193,7 @@ def check(database: PostgresDatabase, bus: PostgresLogBus) -> None:
     seen = look(database, bus)
     codec = CloudEventsCodec()
     asked: dict[str, Callable[[UnitOfWork], object]] = {
-        "bet-states": lambda uow: uow.audit.bet_kinds(),
+        "bet-states": lambda uow: uow.audit.groups(lambda _: False),
         "standing-bets": lambda uow: uow.audit.late_bets(most=10),
         "event-versions": lambda uow: uow.audit.version_faults(most=10),
         "accounting": lambda uow: uow.audit.books(),

@@ -4,7 +4,7 @@ Each promise below is tested by the contract suites in tests/contracts, which ev
 All methods may raise Unavailable: nothing is known to have happened, a retry is safe.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
@@ -357,18 +357,15 @@ class DeadLetters(Protocol):
 
 
 class Audit(Protocol):
-    """Questions about all rows at once, for `touchline verify`; each is one set-based query."""
-
-    def bet_kinds(self) -> Mapping[BetKind, int]:
-        """How many bets of each kind stand: bets, versions and events in one snapshot."""
-        ...
+    """Questions about all rows at once, for `touchline verify`; each is answered set-based."""
 
     def bets_by_state(self) -> Mapping[BetState, int]:
         """How many bets there are in each state; states without any are left out."""
         ...
 
-    def groups_of(self, kinds: Collection[BetKind]) -> Sequence[BetGroup]:
-        """The groups whose bets are of one of these kinds, in order."""
+    def groups(self, which: Callable[[BetKind], bool]) -> Sequence[tuple[BetGroup, BetKind]]:
+        """The groups of bets of such a kind, in order: bets, versions and events in one snapshot.
+        `which` is asked once or more of a kind."""
         ...
 
     def correct(self, corrections: Sequence[Correction], *, most: int) -> Sequence[int]:

@@ -43,7 +43,7 @@ def superseded(uow: UnitOfWork, sources: Collection[LogPartition]) -> set[LogPar
 def _catch_up(uow: UnitOfWork) -> None:
     """Give bets that may wait for an outcome the one that their event has by now, with its version:
     whatever is still said of an earlier one changes nothing any more."""
-    markets = _waiting(uow, uow.audit.groups_of(list(filter(_may_wait, uow.audit.bet_kinds()))))
+    markets = _waiting(uow, [group for group, _ in uow.audit.groups(_may_wait)])
     events = uow.events.lock({market.event_id for market in markets}, EventLock.CHANGE)
     uow.bets.write_states(
         [

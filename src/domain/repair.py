@@ -32,8 +32,8 @@ def is_wrong(kind: BetKind, *, to_now: bool) -> bool:
 
 def corrections(uow: UnitOfWork, *, to_now: bool) -> list[Correction]:
     """What has to change so that no bet `is_wrong`; nothing is written or locked."""
-    wrong = [kind for kind in uow.audit.bet_kinds() if is_wrong(kind, to_now=to_now)]
-    return list(_targets(uow.audit.groups_of(wrong), uow)) if wrong else []
+    wrong = uow.audit.groups(lambda kind: is_wrong(kind, to_now=to_now))
+    return list(_targets([group for group, _ in wrong], uow)) if wrong else []
 
 
 def correct(

@@ -5,7 +5,8 @@ to its own version, and not to the event's newest. Each question is one statemen
 where two are compared, what only grows is read last.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from uuid import UUID
 from domain.comparison import Comparison, Violation, partition_text, place_text
 from domain.log import TOPICS, Bounds, LogPartition
 from domain.ports import Codec, Database, MessageBus, UnitOfWork
-from domain.records import READERS, BetKind, ConsumerName, Correction, Faults, Position
+from domain.records import READERS, ConsumerName, Correction, Faults, Position
 from domain.repair import corrections, is_wrong, repair
 
 EXAMPLES = 10
@@ -126,22 +127,16 @@ def mend(database: Database, bus: MessageBus, *, dry_run: bool) -> tuple[bool, l
 
 def _bet_states(uow: UnitOfWork, *, quiet: bool) -> Found:
     """1. state = f(market, event state, score)."""
-    kinds = uow.audit.bet_kinds()
-    wrong = {kind for kind in kinds if is_wrong(kind, to_now=False)}
-    yield from _in_groups(uow, wrong, when_quiet=False)
-    if quiet:
-        late = {kind for kind in kinds if is_wrong(kind, to_now=True)} - wrong
-        yield from _in_groups(uow, late, when_quiet=True)
-
-
-def _in_groups(uow: UnitOfWork, wrong: Collection[BetKind], *, when_quiet: bool) -> Found:
-    for rank, group in enumerate(uow.audit.groups_of(wrong) if wrong else []):
+    shown: Counter[bool] = Counter()
+    for group, kind in uow.audit.groups(lambda kind: is_wrong(kind, to_now=quiet)):
         text = (
             f"{group.bets} bets on {group.market} of event {group.event_id} are {group.state} "
             f"by its version {group.event_version}"
         )
-        if rank < EXAMPLES:
+        when_quiet = not is_wrong(kind, to_now=False)
+        if shown[when_quiet] < EXAMPLES:
             text += f": {_listed(uow.audit.bets_in(group, most=IDS + 1))}"
+        shown[when_quiet] += 1
         yield Violation(text, group.bets, when_quiet)
 
 

@@ -62,8 +62,6 @@ class CorrectionContract(DatabaseCases):
         ahead = none._replace(own=None, is_ahead=True)
         lost = none._replace(own=None, now=start)
         settled = none._replace(now=start)
-        kinds = alone(database).audit.bet_kinds()
-        assert kinds == {behind: 2, none: 1, ahead: 1, lost: 1, settled: 1}
         groups = {
             behind: BetGroup(ONE, Market.TEAM_1, BetState.LOSING, 2, 2),
             none: BetGroup(ONE, Market.TEAM_1, BetState.NONE, 1, 1),
@@ -72,9 +70,27 @@ class CorrectionContract(DatabaseCases):
             settled: BetGroup(TWO, Market.TEAM_1, BetState.NONE, 1, 1),
         }
         for kind, group in groups.items():
-            assert alone(database).audit.groups_of([kind]) == [group]
-        assert alone(database).audit.groups_of(groups) == sorted(groups.values())
-        assert alone(database).audit.groups_of([]) == []
+            assert alone(database).audit.groups(kind.__eq__) == [(group, kind)]
+        found = sorted((group, kind) for kind, group in groups.items())
+        assert alone(database).audit.groups(lambda kind: True) == found
+        assert alone(database).audit.groups(lambda kind: False) == []
+
+    def test_bets_are_found_although_their_event_moves_meanwhile(self, database: Database) -> None:
+        before, after = (stored_event(1, score=score) for score in ("1-0", "1-1"))
+        alone(database).events.write([before])
+        alone(database).bets.add([bet(1, version=7)])
+        seen: list[Score] = []
+
+        def is_ahead(kind: BetKind) -> bool:
+            if not seen:
+                alone(database).events.write([after])
+            seen.append(kind.now.score)
+            return kind.is_ahead
+
+        [(group, kind)] = alone(database).audit.groups(is_ahead)
+        assert group == BetGroup(ONE, Market.TEAM_1, BetState.NONE, 7, 1)
+        assert kind.is_ahead
+        assert kind.now.score == seen[-1]
 
     def test_bets_that_are_as_they_were_found_are_corrected(self, database: Database) -> None:
         wrong = [bet(n, market=Market.DRAW, state=BetState.LOSING, version=2) for n in (3, 4, 5)]

@@ -1,9 +1,10 @@
 """Questions about all rows at once."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from operator import itemgetter
 from uuid import UUID
 
 from adapters.memory.bookkeeping import MemoryLogs
@@ -36,15 +37,13 @@ class MemoryAudit:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
-    def bet_kinds(self) -> Mapping[BetKind, int]:
-        return Counter(kind for _, kind in self._judged())
-
     def bets_by_state(self) -> Mapping[BetState, int]:
         return Counter(bet.state for bet in self._bets())
 
-    def groups_of(self, kinds: Collection[BetKind]) -> Sequence[BetGroup]:
-        wanted = Counter(_group_of(bet) for bet, kind in self._judged() if kind in kinds)
-        return sorted(group._replace(bets=bets) for group, bets in wanted.items())
+    def groups(self, which: Callable[[BetKind], bool]) -> Sequence[tuple[BetGroup, BetKind]]:
+        counts = Counter((_group_of(bet), kind) for bet, kind in self._judged() if which(kind))
+        found = [(group._replace(bets=bets), kind) for (group, kind), bets in counts.items()]
+        return sorted(found, key=itemgetter(0))
 
     def correct(self, corrections: Sequence[Correction], *, most: int) -> Sequence[int]:
         numbers = {each.wrong._replace(bets=0): n for n, each in enumerate(corrections)}

@@ -1,6 +1,7 @@
-"""Questions about all rows at once, for `touchline verify`: each is one query."""
+"""Questions about all rows at once, for `touchline verify`: each is answered set-based."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from uuid import UUID
 
 from adapters.postgres import audit_statements as statements
@@ -34,41 +35,28 @@ class PostgresAudit:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def bet_kinds(self) -> Mapping[BetKind, int]:
-        return {
-            BetKind(
-                market=Market(market),
-                state=BetState(state),
-                own=None if own_state is None else _cause(own_state, own_score),
-                now=_cause(now_state, now_score),
-                is_ahead=is_ahead,
-            ): bets
-            for market, state, own_state, own_score, now_state, now_score, is_ahead, bets in (
-                self._session.query(statements.KINDS)
-            )
-        }
-
     def bets_by_state(self) -> Mapping[BetState, int]:
         rows = self._session.query("SELECT state, count(*) FROM bets GROUP BY state")
         return {BetState(state): count for state, count in rows}
 
-    def groups_of(self, kinds: Collection[BetKind]) -> Sequence[BetGroup]:
-        rows = self._session.query(
-            statements.OF_KINDS,
-            {
-                "markets": words(kind.market for kind in kinds),
-                "states": words(kind.state for kind in kinds),
-                "own_states": words("NULL" if k.own is None else k.own.state for k in kinds),
-                "own_scores": words("NULL" if k.own is None else k.own.score for k in kinds),
-                "now_states": words(kind.now.state for kind in kinds),
-                "now_scores": words(kind.now.score for kind in kinds),
-                "ahead": words(kind.is_ahead for kind in kinds),
-            },
-        )
-        return sorted(
-            BetGroup(event_id, Market(market), BetState(state), event_version, bets)
-            for event_id, market, state, event_version, bets in rows
-        )
+    def groups(self, which: Callable[[BetKind], bool]) -> Sequence[tuple[BetGroup, BetKind]]:
+        kinds = {_kind(tuple(row)) for row in self._session.query(statements.KINDS)}
+        wanted = {(kind.market, kind.state) for kind in kinds if which(kind)}
+        if not wanted:
+            return []
+        # Events may have moved since then, and their bets' kinds with them: so each group is asked
+        # about anew, as this statement sees it.
+        parameters = {
+            "markets": words(market for market, _ in wanted),
+            "states": words(state for _, state in wanted),
+        }
+        found = []
+        for event_id, version, bets, *row in self._stream("groups", statements.GROUPS, parameters):
+            kind = _kind(tuple(row))
+            if which(kind):
+                group = BetGroup(event_id, kind.market, kind.state, version, bets)
+                found.append((group, kind))
+        return sorted(found, key=itemgetter(0))
 
     def correct(self, corrections: Sequence[Correction], *, most: int) -> Sequence[int]:
         wrong = [each.wrong for each in corrections]
@@ -114,13 +102,13 @@ class PostgresAudit:
 
     def placed_in(self, source: LogPartition, *, below: int) -> Iterator[PlacedBet]:
         for offset, bet_id, event_id, market, user_id, date_created in self._stream(
-            "placed", statements.PLACED_IN, source, below
+            "placed", statements.PLACED_IN, _part(source, below)
         ):
             yield PlacedBet(offset, bet_id, event_id, Market(market), user_id, date_created)
 
     def made_in(self, source: LogPartition, *, below: int) -> Iterator[EventVersion]:
         for event_id, version, state, score, at, message_id, offset in self._stream(
-            "made", statements.MADE_IN, source, below
+            "made", statements.MADE_IN, _part(source, below)
         ):
             yield EventVersion(
                 event_id=event_id,
@@ -136,14 +124,26 @@ class PostgresAudit:
         rows = self._session.query(statement, parameters)
         return Faults(rows[0][1] if rows else 0, [row[0] for row in rows])
 
-    def _stream(
-        self, cursor: str, statement: str, source: LogPartition, below: int
-    ) -> Iterator[Row]:
-        place = {"log_id": str(source.log_id), "partition": source.partition, "below": below}
-        self._session.execute(statement, place)
+    def _stream(self, cursor: str, statement: str, parameters: Parameters) -> Iterator[Row]:
+        self._session.execute(statement, parameters)
         while rows := self._session.query(f"FETCH {PAGE} FROM {cursor}"):
             yield from rows
         self._session.execute(f"CLOSE {cursor}")
+
+
+def _part(source: LogPartition, below: int) -> Parameters:
+    return {"log_id": str(source.log_id), "partition": source.partition, "below": below}
+
+
+def _kind(row: Row) -> BetKind:
+    market, state, own_state, own_score, now_state, now_score, is_ahead = row
+    return BetKind(
+        market=Market(market),
+        state=BetState(state),
+        own=None if own_state is None else _cause(own_state, own_score),
+        now=_cause(now_state, now_score),
+        is_ahead=is_ahead,
+    )
 
 
 def _cause(state: str, score: str) -> Cause:

@@ -4,13 +4,14 @@
 # Whoever asks of all rows waits for the answer. It holds to the end of the transaction.
 PATIENTLY = "SET LOCAL statement_timeout = '15min';"
 
-GROUPS = """
-SELECT event_id, market, state, event_version, count(*) FROM bets GROUP BY 1, 2, 3, 4
-"""
+KIND = "market, state, own_state, own_score, now_state, now_score, is_ahead"
 
 # Counted first: the join then meets groups, not bets.
-JUDGED = f"""
-WITH groups (event_id, market, state, event_version, bets) AS ({GROUPS}), judged AS (
+JUDGED = """
+WITH groups (event_id, market, state, event_version, bets) AS (
+    SELECT event_id, market, state, event_version, count(*) FROM bets
+    {those} GROUP BY 1, 2, 3, 4
+), judged AS (
     SELECT groups.*, own.state AS own_state, own.score AS own_score,
         events.state AS now_state, events.score AS now_score,
         groups.event_version > events.version AS is_ahead
@@ -20,22 +21,17 @@ WITH groups (event_id, market, state, event_version, bets) AS ({GROUPS}), judged
 )
 """
 
-KINDS = f"""{PATIENTLY}{JUDGED}
-SELECT market, state, own_state, own_score, now_state, now_score, is_ahead, sum(bets)::bigint
-FROM judged GROUP BY 1, 2, 3, 4, 5, 6, 7
-"""
+KINDS = f"{PATIENTLY}{JUDGED.format(those='')}SELECT DISTINCT {KIND} FROM judged"
 
-OF_KINDS = f"""{PATIENTLY}{JUDGED}
-SELECT event_id, market, state, event_version, bets FROM judged
-WHERE EXISTS (
-    SELECT FROM unnest(
-        %(markets)s::market[], %(states)s::bet_state[], %(own_states)s::event_state[],
-        %(own_scores)s::text[], %(now_states)s::event_state[], %(now_scores)s::text[],
-        %(ahead)s::bool[]
-    ) AS wanted
-    WHERE wanted IS NOT DISTINCT FROM
-        (market, state, own_state, own_score, now_state, now_score, is_ahead)
-)
+OF_STATES = """WHERE (market, state) IN (
+        SELECT * FROM unnest(%(markets)s::market[], %(states)s::bet_state[])
+    )"""
+
+# It is read to its end.
+GROUPS = f"""{PATIENTLY}
+SET LOCAL cursor_tuple_fraction = 1;
+DECLARE groups NO SCROLL CURSOR FOR {JUDGED.format(those=OF_STATES)}
+SELECT event_id, event_version, bets, {KIND} FROM judged
 """
 
 # Locked in the order in which the Bet Writer locks.
