@@ -357,15 +357,16 @@ class DeadLetters(Protocol):
 
 
 class Audit(Protocol):
-    """Questions about all rows at once, for `touchline verify`; each is answered set-based."""
+    """Questions about all rows at once, for `touchline verify`: set-based, each answer of one
+    snapshot."""
 
     def bets_by_state(self) -> Mapping[BetState, int]:
         """How many bets there are in each state; states without any are left out."""
         ...
 
     def groups(self, which: Callable[[BetKind], bool]) -> Sequence[tuple[BetGroup, BetKind]]:
-        """The groups of bets of such a kind, in order: bets, versions and events in one snapshot.
-        `which` is asked once or more of a kind."""
+        """The groups of bets of such a kind, in order. Those that are of such a kind all the while
+        are among them. `which` asks nothing of this transaction."""
         ...
 
     def correct(self, corrections: Sequence[Correction], *, most: int) -> Sequence[int]:

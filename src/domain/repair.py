@@ -6,7 +6,7 @@ earlier version changes nothing, and of a later one everything, as ever.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby, islice
 
 from domain.evaluator import evaluate
@@ -30,10 +30,11 @@ def is_wrong(kind: BetKind, *, to_now: bool) -> bool:
     return any(kind.state is not evaluate(kind.market, *cause) for cause in causes)
 
 
-def corrections(uow: UnitOfWork, *, to_now: bool) -> list[Correction]:
+def corrections(database: Database, *, to_now: bool) -> list[Correction]:
     """What has to change so that no bet `is_wrong`; nothing is written or locked."""
-    wrong = uow.audit.groups(lambda kind: is_wrong(kind, to_now=to_now))
-    return list(_targets([group for group, _ in wrong], uow)) if wrong else []
+    with database.transaction() as uow:
+        wrong = uow.audit.groups(lambda kind: is_wrong(kind, to_now=to_now))
+        return list(_targets([group for group, _ in wrong], uow))
 
 
 def correct(
@@ -55,13 +56,9 @@ def correct(
     ]
 
 
-def repair(database: Database, *, dry_run: bool, to_now: bool) -> list[Correction]:
-    """Correct all bets that are wrong, and return what was corrected; or only say, in a `dry_run`,
-    what would be. Small transactions, each right by itself: after a crash, run it again."""
-    with database.transaction() as uow:
-        found = corrections(uow, to_now=to_now)
-    if dry_run:
-        return found
+def repair(database: Database, found: Collection[Correction]) -> list[Correction]:
+    """Make these corrections, and return what was corrected. Small transactions, each right by
+    itself: after a crash, look for what is wrong and run it again."""
     done: Counter[Correction] = Counter()
     for part in _by_events(found):
         corrected = BETS_AT_ONCE
@@ -87,7 +84,7 @@ def _targets(groups: Iterable[BetGroup], uow: UnitOfWork) -> Iterator[Correction
                 yield Correction(group, state, event.version)
 
 
-def _by_events(found: Sequence[Correction]) -> Iterator[list[Correction]]:
+def _by_events(found: Iterable[Correction]) -> Iterator[list[Correction]]:
     """Portions of all corrections of EVENTS_AT_ONCE events."""
     ordered = sorted(found)
     events = (list(each) for _, each in groupby(ordered, key=lambda each: each.wrong.event_id))

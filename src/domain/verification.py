@@ -1,8 +1,8 @@
 """Checks the invariants on the live tables and topics; changes nothing.
 
 While anything moves, only what must hold at every moment is asked for: a bet's state is then held
-to its own version, and not to the event's newest. Each question is one statement, so one snapshot;
-where two are compared, what only grows is read last.
+to its own version, and not to the event's newest. Each answer is of one snapshot; where two are
+compared, what only grows is read last.
 """
 
 from collections import Counter
@@ -116,13 +116,12 @@ def mend(database: Database, bus: MessageBus, *, dry_run: bool) -> tuple[bool, l
     """Correct the bets that are wrong, or say in a `dry_run` what would be corrected; and whether
     they were held to the events as they are now, or (somebody lags) each to its own version."""
     seen = look(database, bus)
-    with database.transaction() as uow:
-        found = corrections(uow, to_now=seen.is_quiet)
-    # If a goal was scored meanwhile, bets that only lag were taken for wrong.
+    found = corrections(database, to_now=seen.is_quiet)
     quiet = seen.is_quiet and look(database, bus) == seen
-    if dry_run and quiet == seen.is_quiet:
-        return quiet, found
-    return quiet, repair(database, dry_run=dry_run, to_now=quiet)
+    if quiet != seen.is_quiet:
+        # A goal was scored meanwhile: bets that only lag may have been taken for wrong.
+        found = corrections(database, to_now=False)
+    return quiet, found if dry_run else repair(database, found)
 
 
 def _bet_states(uow: UnitOfWork, *, quiet: bool) -> Found:

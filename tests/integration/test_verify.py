@@ -151,7 +151,7 @@ def test_wrong_states_are_put_right_once_somebody_says_yes(up: Up) -> None:
 def test_consumers_and_repairs_at_once_end_in_the_right_states(up: Up) -> None:
     event = up.client.event()["id"]
     for number in range(30):
-        up.client.post_bet(event, MARKETS[number % 3], user=f"user-{number}")
+        up.client.bet(event, MARKETS[number % 3], user=f"user-{number}")
     up.client.update(event, state="active")
     wrong = StateRange(UUID(event), Market.DRAW, LOWEST, HIGHEST, BetState.NONE, 99_999)
     # Not committed: it counts those that are of an earlier version.

@@ -54,8 +54,11 @@ def spoil(world: World, bet: Bet, state: BetState, event_version: int) -> None:
 
 
 def found(world: World, *, to_now: bool) -> list[Correction]:
-    with world.database.transaction() as uow:
-        return corrections(uow, to_now=to_now)
+    return corrections(world.database, to_now=to_now)
+
+
+def repaired(world: World, *, to_now: bool) -> list[Correction]:
+    return repair(world.database, found(world, to_now=to_now))
 
 
 def bets_are_right(world: World, event: Event) -> bool:
@@ -68,7 +71,7 @@ def bets_are_right(world: World, event: Event) -> bool:
 
 def test_nothing_is_wrong_with_right_bets(world: World, event: Event) -> None:
     assert found(world, to_now=False) == found(world, to_now=True) == []
-    assert repair(world.database, dry_run=False, to_now=True) == []
+    assert repaired(world, to_now=True) == []
 
 
 @pytest.mark.parametrize("to_now", [True, False])
@@ -91,9 +94,7 @@ def test_a_wrong_bet_is_found_and_put_right(
     wrong = BetGroup(event.id, Market.TEAM_2, state, version, 1)
     expected = [Correction(wrong, BetState.LOSING, 3)]
     assert found(world, to_now=to_now) == expected
-    assert repair(world.database, dry_run=True, to_now=to_now) == expected
-    assert found(world, to_now=to_now) == expected, "a dry run changes nothing"
-    assert repair(world.database, dry_run=False, to_now=to_now) == expected
+    assert repaired(world, to_now=to_now) == expected
     assert found(world, to_now=to_now) == []
     after = bets(world, event)
     right = replace(bet, state=BetState.LOSING, event_version=3)
@@ -124,7 +125,7 @@ def test_consumers_go_on_from_what_was_corrected(world: World, event: Event) -> 
     # Lost with the topic: the slices of a goal that no bet has heard of.
     world.submit(world.updating(event.id, goal("1-1")))
     world.settle([ConsumerName.EVENT_WRITER])
-    assert repair(world.database, dry_run=False, to_now=True)
+    assert repaired(world, to_now=True)
     assert bets_are_right(world, world.event(event.id))
     world.settle()
     assert bets_are_right(world, world.event(event.id))
@@ -184,8 +185,9 @@ def test_events_stand_still_while_their_bets_are_corrected() -> None:
         lambda uow: uow.event_versions.add([a_version(an_event(), at=0)]),
         lambda uow: uow.bets.add([wrong]),
     )
+    wrong_ones = corrections(database, to_now=True)
     with database.transaction() as uow:
-        assert correct(uow, corrections(uow, to_now=True))
+        assert correct(uow, wrong_ones)
         with database.transaction() as other, pytest.raises(MustWait):
             other.events.lock([EVENT], EventLock.CHANGE)
 
@@ -207,7 +209,7 @@ def test_large_repairs_are_many_small_transactions(
     for event in events:
         for market in (Market.DRAW, Market.DRAW, Market.TEAM_1):
             spoil(world, world.place(event.id, market), BetState.LOSE, 1)
-    done = repair(world.database, dry_run=False, to_now=True)
+    done = repaired(world, to_now=True)
     assert sizes == [4, 2, 3]
     assert Counter(each.wrong.bets for each in done) == {2: 3, 1: 3}
     assert all(bets_are_right(world, event) for event in events)
@@ -223,9 +225,9 @@ def test_a_repair_that_died_is_done_again(
         spoil(world, world.place(event.id, Market.DRAW), BetState.LOSE, 1)
     world.database.fail_next_commit(fault)
     with pytest.raises(DatabaseUnavailable):
-        repair(world.database, dry_run=False, to_now=True)
+        repaired(world, to_now=True)
     left = 2 if fault is CommitFault.BEFORE else 1
-    assert len(repair(world.database, dry_run=False, to_now=True)) == left
+    assert len(repaired(world, to_now=True)) == left
     assert all(bets_are_right(world, event) for event in events)
 
 
@@ -247,8 +249,8 @@ def test_whatever_was_wrong_is_right_afterwards(
     event = world.update(event.id, goal("0-2"))
     for index, state, version in wrong:
         spoil(world, bets(world, event)[index], state, version)
-    repair(world.database, dry_run=False, to_now=to_now)
+    repaired(world, to_now=to_now)
     assert found(world, to_now=to_now) == []
-    repair(world.database, dry_run=False, to_now=True)
+    repaired(world, to_now=True)
     assert bets_are_right(world, event)
     assert verify(world.database, world.bus, world.codec).holds

@@ -68,11 +68,13 @@ class MemoryAudit:
         return sorted(bet.id for bet in self._bets() if _group_of(bet)[:-1] == group[:-1])[:most]
 
     def late_bets(self, *, most: int) -> Faults:
-        generations = MemoryLogs(self._transaction).generations()
-        versions = self._versions()
-        refused = self._refused()
+        with self._transaction.statement():
+            generations = MemoryLogs(self._transaction).generations()
+            versions, bets = self._versions(), self._bets()
+            deleted = {gone for gone, _ in self._transaction.deletions.items()}
+            unwanted = self._refused() | deleted
         late = []
-        for bet in self._bets():
+        for bet in bets:
             story = versions[bet.event_id]
             at_place = version_at(story, bet.position, generations)
             started = any(
@@ -80,18 +82,16 @@ class MemoryAudit:
                 and precedes(version.position, bet.position, generations)
                 for version in story
             )
-            with self._transaction.statement():
-                deleted = bet.id in self._transaction.deletions
-            if at_place is None or started or deleted or bet.id in refused:
+            if at_place is None or started or bet.id in unwanted:
                 late.append(bet.id)
         return Faults(len(late), sorted(late)[:most])
 
     def version_faults(self, *, most: int) -> Faults:
-        generations = MemoryLogs(self._transaction).generations()
         with self._transaction.statement():
+            generations = MemoryLogs(self._transaction).generations()
             events = {row.event.id: row.event for row in self._transaction.events.rows()}
             deleted = {gone for gone, _ in self._transaction.deletions.items()}
-        versions = self._versions()
+            versions = self._versions()
         faults = [event_id for event_id in versions if event_id not in events]
         for event in events.values():
             story = versions[event.id]

@@ -1,6 +1,7 @@
 """Questions about all rows at once, for `touchline verify`: each is answered set-based."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from operator import itemgetter
 from uuid import UUID
 
@@ -40,19 +41,15 @@ class PostgresAudit:
         return {BetState(state): count for state, count in rows}
 
     def groups(self, which: Callable[[BetKind], bool]) -> Sequence[tuple[BetGroup, BetKind]]:
-        kinds = {_kind(tuple(row)) for row in self._session.query(statements.KINDS)}
-        wanted = {(kind.market, kind.state) for kind in kinds if which(kind)}
-        if not wanted:
+        kind_of = cache(_kind)
+        # Mostly there are none, and kinds are few.
+        if not any(which(kind_of(row)) for row in self._session.query(statements.KINDS)):
             return []
-        # Events may have moved since then, and their bets' kinds with them: so each group is asked
-        # about anew, as this statement sees it.
-        parameters = {
-            "markets": words(market for market, _ in wanted),
-            "states": words(state for _, state in wanted),
-        }
+        # Events and bets may have moved since then, and kinds with them: so all groups are asked
+        # about anew, as this statement sees them.
         found = []
-        for event_id, version, bets, *row in self._stream("groups", statements.GROUPS, parameters):
-            kind = _kind(tuple(row))
+        for event_id, version, bets, *row in self._stream("groups", statements.GROUPS):
+            kind = kind_of(tuple(row))
             if which(kind):
                 group = BetGroup(event_id, kind.market, kind.state, version, bets)
                 found.append((group, kind))
@@ -124,7 +121,9 @@ class PostgresAudit:
         rows = self._session.query(statement, parameters)
         return Faults(rows[0][1] if rows else 0, [row[0] for row in rows])
 
-    def _stream(self, cursor: str, statement: str, parameters: Parameters) -> Iterator[Row]:
+    def _stream(
+        self, cursor: str, statement: str, parameters: Parameters | None = None
+    ) -> Iterator[Row]:
         self._session.execute(statement, parameters)
         while rows := self._session.query(f"FETCH {PAGE} FROM {cursor}"):
             yield from rows

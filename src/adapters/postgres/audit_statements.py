@@ -4,34 +4,28 @@
 # Whoever asks of all rows waits for the answer. It holds to the end of the transaction.
 PATIENTLY = "SET LOCAL statement_timeout = '15min';"
 
-KIND = "market, state, own_state, own_score, now_state, now_score, is_ahead"
-
 # Counted first: the join then meets groups, not bets.
-JUDGED = """
+GROUPS_OF_BETS = """
 WITH groups (event_id, market, state, event_version, bets) AS (
-    SELECT event_id, market, state, event_version, count(*) FROM bets
-    {those} GROUP BY 1, 2, 3, 4
-), judged AS (
-    SELECT groups.*, own.state AS own_state, own.score AS own_score,
-        events.state AS now_state, events.score AS now_score,
-        groups.event_version > events.version AS is_ahead
-    FROM groups JOIN events ON events.id = groups.event_id
-        LEFT JOIN event_versions AS own
-            ON own.event_id = groups.event_id AND own.version = groups.event_version
+    SELECT event_id, market, state, event_version, count(*) FROM bets GROUP BY 1, 2, 3, 4
 )
 """
 
-KINDS = f"{PATIENTLY}{JUDGED.format(those='')}SELECT DISTINCT {KIND} FROM judged"
+KIND = """
+    groups.market, groups.state, own.state, own.score, events.state, events.score,
+    groups.event_version > events.version
+FROM groups JOIN events ON events.id = groups.event_id
+    LEFT JOIN event_versions AS own
+        ON own.event_id = groups.event_id AND own.version = groups.event_version
+"""
 
-OF_STATES = """WHERE (market, state) IN (
-        SELECT * FROM unnest(%(markets)s::market[], %(states)s::bet_state[])
-    )"""
+KINDS = f"{PATIENTLY}{GROUPS_OF_BETS}SELECT DISTINCT {KIND}"
 
 # It is read to its end.
 GROUPS = f"""{PATIENTLY}
 SET LOCAL cursor_tuple_fraction = 1;
-DECLARE groups NO SCROLL CURSOR FOR {JUDGED.format(those=OF_STATES)}
-SELECT event_id, event_version, bets, {KIND} FROM judged
+DECLARE groups NO SCROLL CURSOR FOR {GROUPS_OF_BETS}
+SELECT groups.event_id, groups.event_version, groups.bets, {KIND}
 """
 
 # Locked in the order in which the Bet Writer locks.
