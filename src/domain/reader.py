@@ -188,11 +188,15 @@ class Reader:
             return
         # A log that is no longer there is left out: registered now, it would be the newest.
         sources = sorted(self._subscription.bounds(self._unstarted))
-        with self._database.transaction() as uow:
-            for source in sources:
-                register(uow, source)
-            readers = self._readers(uow, sources)
-            uow.commit()
+        readers: dict[LogPartition, list[Position]] = {}
+        # A transaction for each topic: a new log's needs positions, then events, then bets.
+        for _, of_topic in groupby(sources, key=attrgetter("topic")):
+            started = list(of_topic)
+            with self._database.transaction() as uow:
+                for source in started:
+                    register(uow, source)
+                readers |= self._readers(uow, started)
+                uow.commit()
         # Asked after the positions: others go on meanwhile, and the log with them.
         for source, bounds in self._subscription.bounds(sources).items():
             self._begin(readers[source], bounds)

@@ -1,11 +1,15 @@
 """A topic that is another log than before: what was lost with the earlier one is made good."""
 
+from collections import defaultdict
+
 import pytest
 
+from adapters.memory.transaction import Transaction
 from domain.bets import BetState, Market
 from domain.consumer import Step
 from domain.events import EventState
-from domain.log import BETS_STATE, EVENTS_TAXONOMY
+from domain.log import BETS_STATE, EVENTS_TAXONOMY, TOPICS
+from domain.ports import EventLock
 from domain.records import ConsumerName
 from domain.recreation import register
 from tests.world import KICK_OFF, World, goal
@@ -83,6 +87,34 @@ def test_what_is_told_of_an_earlier_step_comes_too_late() -> None:
     world.settle()
     assert world.slices(event_id, Market.DRAW)[-1] is BetState.LOSING
     assert world.states(event_id) == {Market.DRAW: {BetState.WINNING}}
+
+
+@pytest.mark.parametrize("first", ConsumerName)
+def test_positions_are_locked_before_events_and_bets(
+    first: ConsumerName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when both topics are others: two who lock in another order can wait for each other."""
+    world = World()
+    event_id = world.create().id
+    world.place(event_id, Market.TEAM_1)
+    world.update(event_id, KICK_OFF)
+    world.submit(world.updating(event_id, goal("1-0")))
+    world.settle([EVENT_WRITER])
+    for topic in TOPICS:
+        world.log.recreate(topic)
+    held: dict[Transaction, list[str]] = defaultdict(list)
+    hold = Transaction.hold
+
+    def noted(transaction: Transaction, *row: str, mode: EventLock = EventLock.DELETE) -> None:
+        held[transaction].append(row[0])
+        hold(transaction, *row, mode=mode)
+
+    monkeypatch.setattr(Transaction, "hold", noted)
+    world.settle([first, *ConsumerName])
+    assert world.states(event_id) == {Market.TEAM_1: {BetState.WINNING}}
+    catching_up = [tables for tables in held.values() if "events" in tables]
+    assert any("positions" in tables for tables in catching_up)
+    assert all("positions" not in tables[tables.index("events") :] for tables in catching_up)
 
 
 def test_records_of_the_earlier_log_are_not_applied_any_more() -> None:
