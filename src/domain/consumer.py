@@ -98,17 +98,17 @@ class Consumer:
         self._reader.receive(timeout=0)
 
     def turn(self, *, idle: float) -> Generator[Step]:
-        """One turn; wait up to `idle` seconds for records when there is nothing to do."""
+        """One turn, a batch of each lane; wait up to `idle` seconds for records when there is
+        nothing to do."""
         self._reader.read(idle=idle)
         yield Step.POLLED
         for lane in self.handler.lanes:
-            batch = self._reader.batch(lane)
-            if batch and (yield from self._work(batch, lane)):
-                return
+            if batch := self._reader.batch(lane):
+                yield from self._work(batch, lane)
 
-    def _work(self, batch: Batch, lane: Lane) -> Generator[Step, None, bool]:
-        """Take a batch through outputs, decision, effect and position; tell whether any of it was
-        taken, or all has to wait."""
+    def _work(self, batch: Batch, lane: Lane) -> Iterator[Step]:
+        """Take a batch, or what of it need not wait, through outputs, decision, effect and
+        position."""
         self._watch.start()
         if self.handler.publishes:
             with self._database.transaction() as uow:
@@ -120,7 +120,7 @@ class Consumer:
         with self._database.transaction() as uow:
             admitted = self._admit(uow, batch, uow.positions.lock)
             if not admitted.fresh and not admitted.duplicates:
-                return False
+                return
             requests = _requests(admitted.fresh)
             rulings = self.handler.decide(uow, requests)
             self._watch.stop(Part.DECIDE)
@@ -135,7 +135,6 @@ class Consumer:
         taken = {source: len(run) for source, run in admitted.taken.items()}
         self._observer.did(taken, requests, rulings)
         yield Step.COMMITTED
-        return True
 
     def _admit(
         self,
