@@ -180,7 +180,8 @@ class Positions(Protocol):
     def mark_caught_up(
         self, consumer: ConsumerName, sources: Collection[LogPartition], *, ago: timedelta
     ) -> None:
-        """`ago` from now, by the database's clock, the consumer stood at the end of these."""
+        """`ago` before this transaction began, by the database's clock, the consumer stood at the
+        end of these."""
         ...
 
     def caught_up_ago(self, consumer: ConsumerName, topic: str) -> Mapping[int, timedelta]:

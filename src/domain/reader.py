@@ -276,6 +276,7 @@ class Reader:
         with self._database.transaction() as uow:
             stored = uow.positions.read(self._name, reached.keys())
             moved = {s for s, reading in reached.items() if not reading.is_at(stored.get(s))}
+            # Of the transaction's beginning: whoever stands still from here on claims too little.
             ago = timedelta(seconds=self._monotonic() - self._looked_at)
             uow.positions.mark_caught_up(self._name, reached.keys() - moved, ago=ago)
             uow.commit()

@@ -195,6 +195,18 @@ class PositionsContract(DatabaseCases):
         ago = alone(database).positions.caught_up_ago(WRITER, EVENTS_TAXONOMY)
         assert ago[0] >= ago[1] >= timedelta()
 
+    def test_a_mark_does_not_grow_young_while_its_transaction_stands_still(
+        self, database: Database
+    ) -> None:
+        alone(database).logs.register(EVENTS_TAXONOMY, LOG)
+        with database.transaction() as uow:
+            uow.positions.read(WRITER, [source(0)])
+            alone(database).positions.mark_caught_up(WRITER, [source(1)], ago=timedelta())
+            uow.positions.mark_caught_up(WRITER, [source(0)], ago=timedelta())
+            uow.commit()
+        ago = alone(database).positions.caught_up_ago(WRITER, EVENTS_TAXONOMY)
+        assert ago[0] >= ago[1] >= timedelta()
+
     def test_reached_tells_the_newest_log_only(self, database: Database) -> None:
         with database.transaction() as uow:
             uow.logs.register(EVENTS_TAXONOMY, LOG)

@@ -1,9 +1,11 @@
 """When a consumer says that it stands at the log's end, and how far it is behind."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from adapters.memory.bookkeeping import MemoryPositions
 from adapters.memory.bus import MemorySubscription
 from domain.log import BETS_STATE, EVENTS_TAXONOMY
 from domain.records import ConsumerName
@@ -112,6 +114,18 @@ def test_each_topic_has_its_own_marks(bench: Bench) -> None:
     assert marks(bench, BET_WRITER) == {}
     with bench.database.transaction() as uow:
         assert set(uow.positions.caught_up_ago(BET_WRITER, BETS_STATE)) == {0, 1, 2}
+
+
+def test_the_time_that_it_stood_still_counts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = MemoryPositions.mark_caught_up
+
+    def late(*args: Any, ago: timedelta) -> None:
+        bench.seconds += 9
+        mark(*args, ago=ago)
+
+    monkeypatch.setattr(MemoryPositions, "mark_caught_up", late)
+    turn(bench.member(Noting()))
+    assert marks(bench) == {0: 9, 1: 9, 2: 9}
 
 
 def test_the_time_that_the_look_took_counts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,8 +82,7 @@ class MemoryPositions:
     def mark_caught_up(
         self, consumer: ConsumerName, sources: Collection[LogPartition], *, ago: timedelta
     ) -> None:
-        # Asked before any wait for a lock: a mark must never be younger than what it says.
-        at = self._transaction.store.now() - ago
+        at = self._transaction.began_at - ago
         for key in sorted(PositionKey(consumer, source) for source in set(sources)):
             row = self._hold(key)._replace(caught_up_at=at)
             with self._transaction.statement():

@@ -20,6 +20,7 @@ class Transaction:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.began_at = store.now()
         self.logs = View(store.tables.logs)
         self.positions = View(store.tables.positions)
         self.events = View(store.tables.events)

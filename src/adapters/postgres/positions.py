@@ -63,10 +63,10 @@ SELECT pg_notify('{POSITIONS_MOVED}', notice)
 FROM (SELECT DISTINCT unnest(%(notices)s::text[])) AS moved (notice)
 """
 
-# By when the statement arrived, not by when it came to run: it may have waited for a lock.
+# Not by when it came to run: it may have waited for a lock, or its process have stood still.
 _MARK = f"""
 INSERT INTO positions (consumer, topic, partition, log_id, caught_up_at)
-SELECT %(consumer)s, topic, partition, log_id, statement_timestamp() - %(ago)s
+SELECT %(consumer)s, topic, partition, log_id, transaction_timestamp() - %(ago)s
 FROM {_WANTED} ORDER BY number
 ON CONFLICT (consumer, topic, partition, log_id) DO UPDATE SET caught_up_at = excluded.caught_up_at
 """
