@@ -17,7 +17,7 @@ from domain.errors import (
     RuleBroken,
     VersionMismatch,
 )
-from domain.events import Event
+from domain.events import Event, EventState
 from domain.history import version_at
 from domain.identity import origin_of
 from domain.log import Placed
@@ -79,7 +79,11 @@ def verdicts(
     one that the position is of, and its place says nothing of whether it was judged.
 
     What was applied is never answered as refused: a record may lie in the log twice, and the second
-    one meet what came in between."""
+    one meet what came in between.
+
+    What changed nothing is answered with the event as it is now, or as it was then if it has moved
+    on since. But versions don't keep what may change only while it is `created`: an update of that,
+    which changed nothing, is left out once the event has moved on."""
     refusals = uow.refusals.of_messages([p.message.id for p, _ in published])
     messages = [p.message for p, _ in published]
     events = [m for m in messages if isinstance(m, EventCreated | EventUpdated)]
@@ -121,9 +125,10 @@ def _applied(
 def _unchanged(
     uow: UnitOfWork, messages: Sequence[EventCreated | EventUpdated]
 ) -> Mapping[UUID, Event]:
-    """The events that were so before: as they are now."""
+    """The events that were so before: as they are now, or were then if they have moved on."""
     stored = uow.events.among({message.event.id for message in messages}) if messages else {}
-    found = {}
+    found: dict[UUID, Event] = {}
+    moved_on: list[tuple[Event, EventUpdated]] = []
     for message in messages:
         now = stored.get(message.event.id)
         if now is None:
@@ -132,8 +137,32 @@ def _unchanged(
             same = now.origin == origin_of(message.event)
         else:
             same = now.event.same_content(message.event)
+            if not same and message.event.state is not EventState.CREATED:
+                moved_on.append((now.event, message))
         if same:
             found[message.id] = now.event
+    return {**found, **_as_they_were(uow, moved_on)}
+
+
+def _as_they_were(
+    uow: UnitOfWork, moved_on: Sequence[tuple[Event, EventUpdated]]
+) -> Mapping[UUID, Event]:
+    """Events as these messages asked for them, where one of their versions was so. It was made
+    after the request came, if it is no lower than what was asked for; and but for state and score
+    it was as the event is now, for all else is frozen once `created` has ended."""
+    if not moved_on:
+        return {}
+    ranges: dict[UUID, tuple[int, int]] = {}
+    for now, message in moved_on:
+        first, last = ranges.get(now.id, (message.event.version, now.version))
+        ranges[now.id] = (min(first, message.event.version), last)
+    versions = uow.event_versions.between(ranges)
+    found: dict[UUID, Event] = {}
+    for now, message in moved_on:
+        for each in versions.get(now.id, []):
+            then = replace(now, version=each.version, state=each.state, score=each.score)
+            if each.version >= message.event.version and then.same_content(message.event):
+                found.setdefault(message.id, then)
     return found
 
 

@@ -1,7 +1,7 @@
 """What a client is told once the judge of its request has passed it."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -28,6 +28,7 @@ from tests.samples import (
     OTHER_BET,
     OTHER_EVENT,
     SOURCE,
+    Spy,
     a_bet,
     a_database,
     a_placement,
@@ -165,6 +166,52 @@ def test_what_left_no_trace_has_no_verdict() -> None:
     with a_database(a_match).transaction() as uow:
         assert told(uow, other, gone, placed(a_placement())) == [None, None, None]
         assert verdicts(uow, []) == {}
+
+
+SCORED = updated(active("2-0", version=4), message_id=an_id(4))
+SCORED_AGAIN = updated(active("3-0", version=5), message_id=an_id(5))
+TAKEN_BACK = updated(active("1-0", version=6), message_id=an_id(6))
+
+
+def a_match_that_went_on(uow: UnitOfWork) -> None:
+    """After its kick-off three changes of the score, at 21, 22 and 23."""
+    a_match(uow)
+    uow.events.write([stored(TAKEN_BACK.event)])
+    for offset, message in ((21, SCORED), (22, SCORED_AGAIN), (23, TAKEN_BACK)):
+        version = a_version(message.event, at=offset)
+        uow.event_versions.add([replace(version, message_id=message.id)])
+
+
+def test_a_repeated_update_is_answered_also_when_the_event_has_moved_on() -> None:
+    """Two operators told of one goal; the second one's verdict was looked up after the next."""
+    second = replace(SCORED, id=an_id(8))
+    third = replace(SCORED_AGAIN, id=an_id(9))
+    late = updated(replace(SCORED_AGAIN.event, version=4), message_id=an_id(10))
+    with a_database(a_match_that_went_on).transaction() as uow:
+        assert told(uow, second) == [SCORED.event]
+        assert told(uow, third, second, late) == [
+            SCORED_AGAIN.event,
+            SCORED.event,
+            SCORED_AGAIN.event,
+        ]
+
+
+def test_what_the_event_never_was_since_the_request_has_no_verdict() -> None:
+    """It lay in a log that is gone."""
+    never = updated(active("7-0", version=4), message_id=an_id(8))
+    before = updated(replace(SCORED.event, version=5), message_id=an_id(9))
+    otherwise = updated(replace(SCORED.event, type="rugby"), message_id=an_id(10))
+    renamed = updated(an_event(team_1="Brazil", version=2), message_id=an_id(11))
+    with a_database(a_match_that_went_on).transaction() as uow:
+        assert told(uow, never, before, otherwise, renamed) == [None] * 4
+
+
+def test_how_the_event_was_is_asked_for_only_where_it_has_moved_on() -> None:
+    again = updated(replace(TAKEN_BACK.event, version=9), message_id=an_id(8))
+    with a_database(a_match_that_went_on).transaction() as uow:
+        spy = Spy(uow)
+        assert told(cast("UnitOfWork", spy), again, TAKEN_BACK) == [TAKEN_BACK.event] * 2
+        assert spy.calls.count("event_versions.between") == 1
 
 
 def test_a_refused_request_is_answered_with_the_reason() -> None:
