@@ -133,8 +133,9 @@ def _bet_states(uow: UnitOfWork, *, quiet: bool) -> Found:
             f"by its version {group.event_version}"
         )
         when_quiet = not is_wrong(kind, to_now=False)
-        if shown[when_quiet] < EXAMPLES:
-            text += f": {_listed(uow.audit.bets_in(group, most=IDS + 1))}"
+        # They may have moved since they were counted.
+        if shown[when_quiet] < EXAMPLES and (ids := uow.audit.bets_in(group, most=IDS + 1)):
+            text += f": {_listed(ids)}"
         shown[when_quiet] += 1
         yield Violation(text, group.bets, when_quiet)
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from adapters.memory.audit import MemoryAudit
 from adapters.memory.bus import MemoryBus
 from domain.bets import BetState, Market
 from domain.events import Event
@@ -19,6 +21,7 @@ from domain.log import (
 )
 from domain.records import (
     BetGroup,
+    BetKind,
     ConsumerName,
     Correction,
     StateRange,
@@ -161,6 +164,26 @@ def test_wrong_bets_are_named_group_by_group(world: World) -> None:
     ]
     change(world, lambda uow: uow.bets.remove(ids[0]))
     assert examples(world)[0].endswith(f"by its version 9: {ids[1]}, {ids[2]}, {ids[3]}")
+
+
+def test_bets_that_have_moved_since_they_were_counted_are_not_named(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = world.create()
+    bet = world.place(event.id, Market.DRAW)
+    wrong = StateRange(event.id, Market.DRAW, bet.id, bet.id, BetState.LOSE, 9)
+    change(world, lambda uow: uow.bets.write_states([wrong]))
+    groups = MemoryAudit.groups
+
+    def moving(audit: MemoryAudit, which: Callable[[BetKind], bool]) -> Any:
+        found = groups(audit, which)
+        change(world, lambda uow: uow.bets.remove(bet.id))
+        return found
+
+    monkeypatch.setattr(MemoryAudit, "groups", moving)
+    assert report(world).invariants[0].examples == [
+        f"1 bets on draw of event {event.id} are lose by its version 9"
+    ]
 
 
 def test_of_many_groups_some_bets_are_named(world: World) -> None:
