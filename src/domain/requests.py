@@ -5,7 +5,7 @@ change), refused by a raised error with nothing published, or a Publication, who
 at its place in the log (see `verdicts`). Reading and deleting go straight to the tables.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -29,7 +29,7 @@ from domain.identity import origin_of
 from domain.log import EVENTS_TAXONOMY, PARTITIONS, LogPartition, partition_of
 from domain.messages import BetPlaced, BetUpdated, EventCreated, EventUpdated
 from domain.ports import EventLock, UnitOfWork
-from domain.records import ConsumerName, RefusalReason
+from domain.records import ConsumerName, EventVersion, RefusalReason
 from domain.verdicts import Publication, refusal_error
 
 FRESH_ENOUGH = timedelta(seconds=2)
@@ -195,6 +195,14 @@ def get_event(uow: UnitOfWork, event_id: UUID) -> Event:
     if stored is None:
         raise EventNotFound(f"there is no event {event_id}")
     return stored.event
+
+
+def get_event_history(uow: UnitOfWork, event_id: UUID) -> Sequence[EventVersion]:
+    """All its versions, in order. Raises EventNotFound."""
+    versions = uow.event_versions.history(event_id)
+    if not versions:
+        raise EventNotFound(f"there is no event {event_id}")
+    return versions
 
 
 def get_bet(uow: UnitOfWork, bet_id: UUID, *, owner: str | None = None) -> Bet:

@@ -26,6 +26,7 @@ from domain.requests import (
     delete_event,
     get_bet,
     get_event,
+    get_event_history,
 )
 from tests.samples import (
     BET,
@@ -74,6 +75,17 @@ def test_a_deleted_bet_is_not_found_whatever_was_refused() -> None:
         pytest.raises(BetNotFound),
     ):
         get_bet(uow, BET)
+
+
+def test_an_event_has_a_history_or_is_not_there() -> None:
+    """Every event has a first version. One without any was deleted since it was looked for."""
+    with a_database(holding(an_event()), versions).transaction() as uow:
+        assert get_event_history(uow, EVENT) == [a_version(an_event(), at=0)]
+    with (
+        a_database(holding(an_event())).transaction() as uow,
+        pytest.raises(EventNotFound, match=str(EVENT)),
+    ):
+        get_event_history(uow, EVENT)
 
 
 # Deleting

@@ -1,6 +1,5 @@
 """The events API: the company's side."""
 
-from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
@@ -44,9 +43,8 @@ from adapters.http.streams import stream_routes
 from adapters.http.submissions import submit_changes, submit_event
 from domain.events import Event, EventState
 from domain.messages import subject_of
-from domain.ports import UnitOfWork
-from domain.records import Cursor, EventVersion
-from domain.requests import delete_event, get_event
+from domain.records import Cursor
+from domain.requests import delete_event, get_event, get_event_history
 from domain.text import fold
 from domain.verdicts import Publication
 from domain.watching import preview_of
@@ -200,12 +198,7 @@ def _routes(desk: Desk) -> APIRouter:
     )
     async def get_history(event_id: UuidText) -> Response:
         """Every version of the event, oldest first."""
-
-        def query(uow: UnitOfWork) -> Sequence[EventVersion]:
-            get_event(uow, event_id)
-            return uow.event_versions.history(event_id)
-
-        versions = await desk.read(query)
+        versions = await desk.read(lambda uow: get_event_history(uow, event_id))
         return json_response({"items": [show_version(version) for version in versions]})
 
     @router.get(
