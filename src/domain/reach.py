@@ -22,8 +22,11 @@ def made_between(
     uow: UnitOfWork, first: Reach, last: Reach, *, event_id: UUID | None = None, most: int
 ) -> Sequence[EventVersion] | None:
     """The versions made from one reach to a later one, in order; None when that can't be told: the
-    log is another one by now, or they are more than `most`."""
+    log is another one by now, or they are more than `most`; or `last` is not later, for tables and
+    log went back to a backup, and another story may lie below `first` by now."""
     if first.log_id != last.log_id or len(first.next_offsets) != len(last.next_offsets):
+        return None
+    if any(one > other for one, other in zip(first.next_offsets, last.next_offsets, strict=True)):
         return None
     if first == last:
         return []

@@ -167,6 +167,16 @@ def test_what_was_made_between_two_places() -> None:
         assert made_between(uow, Reach(LOG, (3,)), end, most=9) is None
 
 
+def test_what_was_made_since_a_place_that_is_not_reached_any_more_is_unknown() -> None:
+    """The tables went back to a backup, and the log with them: below that place lies another
+    story, on each partition or only on some."""
+    versions = [a_version(an_event(), at=5)]
+    with a_database(lambda uow: uow.event_versions.add(versions)).transaction() as uow:
+        now = Reach(LOG, (6, 2, 0))
+        for first in (Reach(LOG, (9, 2, 0)), Reach(LOG, (5, 3, 0)), Reach(LOG, (6, 2, 1))):
+            assert made_between(uow, first, now, most=9) is None
+
+
 def test_a_bet_is_no_more_than_its_market() -> None:
     """Bets on one market flip together: that is why nobody has to be asked."""
     bets: list[Bet] = [a_bet(id=an_id(n), market=m) for n, m in enumerate(Market)]

@@ -70,7 +70,8 @@ class Portion(NamedTuple):
     """Up to here it has been told of every version; None before there is a log."""
     versions: Sequence[EventVersion] = ()
     is_gap: bool = False
-    """Whether versions were left out: too many, or of a log that is no longer the newest."""
+    """Whether versions were left out: too many, or of a log that is no longer the newest, or went
+    back to a backup."""
     sights: Mapping[View, Sight] = {}
     is_away: bool = False
     """Whether nothing can be seen just now: the database is away."""
