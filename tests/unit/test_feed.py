@@ -428,14 +428,18 @@ def test_an_away_database_is_said_once_and_that_it_is_back(
 def test_who_was_told_that_it_is_away_is_told_that_it_is_back(
     database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where nothing has changed: the whole process may have stood still for a while."""
+    """Also where nothing has changed."""
     monkeypatch.setattr(feeding, "CHECK_SECONDS", 0.01)
+
+    def failing() -> None:
+        raise DatabaseUnavailable("away")
 
     async def test() -> None:
         async with fed(database) as feed:
             stream = await feed.join([])
             await portion_of(stream)
-            monkeypatch.setattr(feeding, "DATABASE_WAIT", -1)
+            monkeypatch.setattr(database, "check", failing)
+            monkeypatch.setattr(feeding, "DATABASE_WAIT", 0.01)
             assert (await portion_of(stream)).is_away
             monkeypatch.setattr(feeding, "DATABASE_WAIT", PATIENCE)
             await until(stream, lambda found: bool(found) and not found[-1].is_away)
@@ -460,6 +464,7 @@ def test_a_database_that_hangs_is_away(
             stream = await feed.join([])
             await portion_of(stream)
             monkeypatch.setattr(feeding, "reach_now", hanging)
+            monkeypatch.setattr(database, "check", lambda: answers.wait(PATIENCE))
             commit(database, lambda uow: uow.changes.tell([EVENT]))
             assert (await portion_of(stream)).is_away
             newcomer = await feed.join([])
@@ -467,6 +472,73 @@ def test_a_database_that_hangs_is_away(
             answers.set()
             assert not (await portion_of(stream)).is_away
             assert not (await portion_of(newcomer)).is_away
+
+    run(test)
+
+
+def test_a_look_that_takes_long_is_no_outage(
+    database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than anybody waits for the database, which answers all others meanwhile."""
+    monkeypatch.setattr(feeding, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(feeding, "DATABASE_WAIT", 0.05)
+    checks = threading.Semaphore(0)
+    check, look = database.check, BoardView.look
+    looks = 0
+
+    def checking() -> None:
+        check()
+        checks.release()
+
+    def taking_long(view: BoardView, uow: UnitOfWork) -> Any:
+        nonlocal looks
+        looks += 1
+        for _ in range(3):
+            checks.acquire(timeout=1)
+        return look(view, uow)
+
+    monkeypatch.setattr(database, "check", checking)
+    monkeypatch.setattr(BoardView, "look", taking_long)
+
+    async def test() -> None:
+        async with fed(database) as feed:
+            first = await portion_of(await feed.join([BoardView()]))
+            assert not first.is_away
+            assert BoardView() in first.sights
+            # Whoever comes is served after a round, in which nothing else is looked at again.
+            await portion_of(await feed.join([]))
+            assert looks == 1
+
+    run(test)
+
+
+def test_who_is_answered_after_all_is_not_told_that_others_were_not(
+    database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeding, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(feeding, "DATABASE_WAIT", 0.1)
+    asked, over = threading.Event(), threading.Event()
+    look = BoardView.look
+
+    def hanging() -> None:
+        asked.set()
+        over.wait(PATIENCE)
+
+    def taking_long(view: BoardView, uow: UnitOfWork) -> Any:
+        asked.wait(PATIENCE)
+        return look(view, uow)
+
+    monkeypatch.setattr(database, "check", hanging)
+    monkeypatch.setattr(BoardView, "look", taking_long)
+
+    async def test() -> None:
+        async with fed(database) as feed:
+            stream = await feed.join([BoardView()])
+            assert not (await portion_of(stream)).is_away
+            # The next step is in time; only the question that was asked before stays open.
+            monkeypatch.setattr(feeding, "DATABASE_WAIT", PATIENCE)
+            assert await anext(stream.portions(beat=0.3)) is None
+            over.set()
 
     run(test)
 

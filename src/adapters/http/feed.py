@@ -9,6 +9,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from time import monotonic, time
 from typing import Any, NamedTuple
@@ -140,13 +141,14 @@ class Feed:
         self._database = database
         self._streams: dict[Stream, Caller] = {}
         self._closing = threading.Event()
+        self._checks = ThreadPoolExecutor(1, "feed check")
 
     def open(self) -> None:
         """Start; call it in the server's event loop."""
         self._loop = asyncio.get_running_loop()
         self._watcher = self._database.watch()
         self._lookout = Lookout(self._database, self._watcher, self._hand_out)
-        self._check = self._loop.call_later(CHECK_SECONDS, self._check_thread)
+        self._check = self._loop.create_task(self._check_thread())
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._thread.start()
 
@@ -163,6 +165,7 @@ class Feed:
     def close(self) -> None:
         self.end_streams()
         self._check.cancel()
+        self._checks.shutdown(wait=False, cancel_futures=True)
         self._watcher.wake()
         self._thread.join(RETRY_SECONDS)
         self._watcher.close()
@@ -216,13 +219,25 @@ class Feed:
                 self._hand_out(self._away())
                 self._closing.wait(RETRY_SECONDS)
 
-    def _check_thread(self) -> None:
-        """A database that hangs is away, too: who watches is told so, which the thread can't."""
-        if monotonic() - self._lookout.stepped_at > DATABASE_WAIT:
-            # Once it goes on it looks at all, and so tells everybody, whatever held it up.
-            self._lookout.has_failed()
-            _take_all(self._away())
-        self._check = self._loop.call_later(CHECK_SECONDS, self._check_thread)
+    async def _check_thread(self) -> None:
+        """A database that hangs is away, too: who watches is told so, which the thread can't. While
+        it answers others, the thread waits for no more than a look that takes long."""
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            stepped_at = self._lookout.stepped_at
+            if monotonic() - stepped_at <= DATABASE_WAIT or await self._answers_others():
+                continue
+            if stepped_at == self._lookout.stepped_at:
+                # Once it goes on it looks at all, and so tells everybody, whatever held it up.
+                self._lookout.has_failed()
+                _take_all(self._away())
+
+    async def _answers_others(self) -> bool:
+        """Whether the database answers a question of another thread, in time."""
+        asked = self._loop.run_in_executor(self._checks, self._database.check)
+        await asyncio.wait([asked], timeout=DATABASE_WAIT)
+        # One that hangs keeps its thread: the next question waits behind it, and is late as well.
+        return not asked.cancel() and asked.exception() is None
 
     def _away(self) -> Sequence["_Handed"]:
         return [(stream, Portion(is_away=True), False) for stream in list(self._streams)]
