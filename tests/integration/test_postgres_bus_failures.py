@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -15,7 +15,7 @@ from sqlalchemy import Engine, ExceptionContext, create_engine, make_url
 from sqlalchemy.event import listen
 
 from adapters.postgres.log_bus import PostgresLogBus
-from adapters.postgres.log_connection import pooled
+from adapters.postgres.log_connection import OwnConnection, pooled
 from adapters.postgres.log_groups import RENEW
 from adapters.postgres.log_schema import create_log_tables, create_log_topics
 from domain.errors import BusUnavailable, Misconfigured
@@ -30,6 +30,7 @@ from tests.contracts.message_bus_member import (
     one_on_each,
     place,
 )
+from tests.shortages import no_descriptor_left
 
 TIMEOUT = 1.0
 
@@ -176,6 +177,12 @@ def test_where_tables_are_missing_it_says_what_to_do_and_goes_on_after_that(
     assert renewed.wait(DEADLINE)
     assert bus.is_up()
     bus.close()
+
+
+def test_a_connection_needs_no_further_descriptor(engine: Engine) -> None:
+    with closing(OwnConnection(engine)) as connection, no_descriptor_left():
+        assert connection.is_usable
+        connection.wait(0)
 
 
 @pytest.mark.parametrize(
