@@ -1,5 +1,6 @@
 """The message bus while PostgreSQL is away, hangs or was restarted."""
 
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -183,6 +184,24 @@ def test_a_connection_needs_no_further_descriptor(engine: Engine) -> None:
     with closing(OwnConnection(engine)) as connection, no_descriptor_left():
         assert connection.is_usable
         connection.wait(0)
+
+
+def test_a_sender_that_stumbled_goes_on(
+    bus: PostgresLogBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or whatever is published is given up until a restart."""
+    place(bus, one_on_each([0]))
+    failures = [OSError(errno.EMFILE, "Too many open files")]
+
+    def is_usable(connection: OwnConnection) -> bool:
+        if failures:
+            raise failures.pop()
+        return True
+
+    monkeypatch.setattr(OwnConnection, "is_usable", property(is_usable))
+    place(bus, one_on_each([1]))
+    place(bus, one_on_each([2]))
+    assert not failures
 
 
 @pytest.mark.parametrize(
