@@ -1,15 +1,18 @@
 """The embedded PostgreSQL, started over what a crash has left."""
 
+import errno
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import psutil
 import psycopg2
 import pytest
 
+from adapters.postgres import embedded as embedding
 from adapters.postgres.embedded import EmbeddedPostgres
 from domain.errors import Misconfigured
 from tests.integration.system import Process, eventually, running_up
@@ -44,6 +47,13 @@ def answer(url: str) -> object:
         connection.close()
 
 
+def answers(url: str) -> bool:
+    try:
+        return answer(url) == (1,)
+    except psycopg2.OperationalError:
+        return False
+
+
 def test_a_killed_server_whose_process_is_still_listed(
     embedded: EmbeddedPostgres, tmp_path: Path, zombie: int
 ) -> None:
@@ -56,6 +66,31 @@ def test_a_killed_server_whose_process_is_still_listed(
     pid_file.write_text(running.replace(running.split()[0], str(zombie), 1))
 
     assert answer(embedded.start()) == (1,)
+
+
+def kill_server(data: Path) -> None:
+    """As the kernel does where memory is short."""
+    psutil.Process(int((data / "postgres" / "postmaster.pid").read_text().split()[0])).kill()
+    eventually(lambda: not _servers_in(data))
+
+
+def test_looking_after_the_server_that_failed_once(
+    embedded: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a server that dies later is never started again."""
+    is_alive, failed = embedding._is_alive, Event()
+
+    def fail_once(process: psutil.Process) -> bool:
+        if not failed.is_set():
+            failed.set()
+            raise OSError(errno.EMFILE, "Too many open files")
+        return is_alive(process)
+
+    url = embedded.start()
+    monkeypatch.setattr(embedding, "_is_alive", fail_once)
+    assert failed.wait(10)
+    kill_server(tmp_path)
+    eventually(lambda: answers(url))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

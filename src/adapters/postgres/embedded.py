@@ -5,6 +5,7 @@ is told by file locks, which a killed process can't leave behind.
 """
 
 import fcntl
+import logging
 import shutil
 import signal
 import subprocess
@@ -41,6 +42,8 @@ START_TIMEOUT = 120.0
 
 UNFINISHED = "postgres-unfinished-"
 """How folders begin in which clusters are made."""
+
+_log = logging.getLogger(__name__)
 
 
 class EmbeddedPostgres:
@@ -131,9 +134,12 @@ class EmbeddedPostgres:
 
     def _watch(self, server: PostgresServer) -> None:
         while not self._stopping.wait(WATCH_INTERVAL):
-            process = server.get_postmaster_info().process
-            if process is None or not _is_alive(process):
-                self._has_started(server)
+            try:
+                process = server.get_postmaster_info().process
+                if process is None or not _is_alive(process):
+                    self._has_started(server)
+            except Exception:  # noqa: BLE001 - whatever it is: the next look may succeed
+                _log.exception("looking after the embedded PostgreSQL failed")
 
 
 def _shut_down(pid_file: Path, *, wait_for_it: bool) -> None:
