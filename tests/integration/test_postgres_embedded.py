@@ -6,7 +6,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import psutil
 import psycopg2
@@ -91,6 +91,39 @@ def test_looking_after_the_server_that_failed_once(
     assert failed.wait(10)
     kill_server(tmp_path)
     eventually(lambda: answers(url))
+
+
+def test_two_start_the_server_that_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that finds it dead and pauses must not remove, as the old one's, the file of the server
+    that another has started meanwhile."""
+    monkeypatch.setattr(embedding, "WATCH_INTERVAL", 3600)
+    slow, quick = EmbeddedPostgres(tmp_path), EmbeddedPostgres(tmp_path)
+    url = slow.start()
+    quick.start()
+    kill_server(tmp_path)
+    is_alive, found_dead, may_go_on = embedding._is_alive, Event(), Event()
+
+    def pause_once(process: psutil.Process) -> bool:
+        alive = is_alive(process)
+        if not found_dead.is_set():
+            found_dead.set()
+            may_go_on.wait(2)
+        return alive
+
+    monkeypatch.setattr(embedding, "_is_alive", pause_once)
+    server = slow._server
+    assert server is not None
+    pausing = Thread(target=slow._has_started, args=(server,))
+    pausing.start()
+    assert found_dead.wait(10)
+    quick._has_started(server)
+    may_go_on.set()
+    pausing.join()
+    assert (tmp_path / "postgres" / "postmaster.pid").exists()
+    assert answers(url)
+    quick.stop()
+    slow.stop()
+    assert not _servers_in(tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
