@@ -108,8 +108,9 @@ class _Question:
         with self._lock:
             is_over = self._asked is None or self._asked.done()
             if self._asked is None or (is_over and not (self._late_counts and self._was_late)):
-                self._asked = Future()
-                Thread(target=self._wait, args=(self._asked,), name="health", daemon=True).start()
+                asked = Future[str]()
+                Thread(target=self._wait, args=(asked,), name="health", daemon=True).start()
+                self._asked = asked  # only now: without a thread nobody would settle it
             return self._asked
 
     def _wait(self, asked: "Future[str]") -> None:

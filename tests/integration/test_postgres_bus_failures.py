@@ -3,11 +3,12 @@
 import errno
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Event
+from threading import enumerate as enumerate_threads
 from time import monotonic, sleep
 
 import pytest
@@ -31,7 +32,7 @@ from tests.contracts.message_bus_member import (
     one_on_each,
     place,
 )
-from tests.shortages import no_descriptor_left
+from tests.shortages import no_descriptor_left, one_thread_refused
 
 TIMEOUT = 1.0
 
@@ -202,6 +203,30 @@ def test_a_sender_that_stumbled_goes_on(
     place(bus, one_on_each([1]))
     place(bus, one_on_each([2]))
     assert not failures
+
+
+@pytest.mark.parametrize(
+    ("thread", "ask"),
+    [
+        ("log-sender", lambda bus: place(bus, one_on_each([0]))),
+        ("log-reaper", lambda bus: place(bus, one_on_each([0]))),
+        ("log-renewer", lambda bus: bus.subscribe("group", TOPICS)),
+    ],
+)
+def test_a_thread_that_could_not_start_starts_the_next_time(
+    bus: PostgresLogBus, thread: str, ask: Callable[[PostgresLogBus], object]
+) -> None:
+    with one_thread_refused(thread), pytest.raises(RuntimeError, match="new thread"):
+        ask(bus)
+    assert ask(bus)
+    assert thread in {each.name for each in enumerate_threads()}
+
+
+def test_a_bus_that_could_not_be_asked_once_is_asked_again(bus: PostgresLogBus) -> None:
+    """Or it is down until a restart."""
+    with one_thread_refused("log-probe"), pytest.raises(RuntimeError, match="new thread"):
+        bus.is_up()
+    assert bus.is_up()
 
 
 @pytest.mark.parametrize(

@@ -93,10 +93,12 @@ class LogPublisher:
             thread.join(2 * self._timeout)
 
     def _start(self) -> None:
-        if not self._threads:
-            for name, target in (("log-sender", self._send), ("log-reaper", self._reap)):
-                self._threads.append(Thread(target=target, name=name, daemon=True))
-                self._threads[-1].start()
+        """Start those threads that do not run yet: one may have failed to start before."""
+        threads = (("log-sender", self._send), ("log-reaper", self._reap))
+        for name, target in threads[len(self._threads) :]:
+            thread = Thread(target=target, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     # The thread that sends
 
