@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, wait
 from functools import partial
 from threading import Lock, Thread
+from time import monotonic
 
 from domain.errors import TouchlineError
 from domain.ports import Database, MessageBus
@@ -37,6 +38,11 @@ STUCK_SECONDS = 200.0
 follow one another in a step: one that waits for a lock ends first, and is tried again."""
 
 
+LATE_COUNTS_SECONDS = 60.0
+"""For so long an answer that came too late is the next look's: several probes' intervals, and less
+than STUCK_SECONDS, so that a loop that is stuck now was so when it was given."""
+
+
 class Liveness:
     """Which consumers are stuck: blocked in a call, or their thread has died, and records wait.
 
@@ -54,7 +60,7 @@ class Liveness:
     ) -> None:
         self._stuck_seconds = stuck_seconds
         self._waiting: Mapping[Loop, _Question] = {
-            loop: _Question(partial(_waiting, loop, database, bus), late_counts=True)
+            loop: _Question(partial(_waiting, loop, database, bus), late_counts=LATE_COUNTS_SECONDS)
             for loop in loops
         }
 
@@ -88,29 +94,31 @@ def _waiting(loop: Loop, database: Database, bus: MessageBus) -> str:
 
 
 class _Question:
-    """Asked again once there was an answer; who comes meanwhile waits for the same one. Where
-    `late_counts`, an answer that came too late is the next one's."""
+    """Asked again once there was an answer; who comes meanwhile waits for the same one. An answer
+    that came too late is the next one's, if that comes within `late_counts` seconds."""
 
-    def __init__(self, ask: Callable[[], str], *, late_counts: bool = False) -> None:
+    def __init__(self, ask: Callable[[], str], *, late_counts: float = 0.0) -> None:
         self._ask = ask
         self._late_counts = late_counts
-        self._was_late = False
+        self._late_until = float("-inf")
         self._lock = Lock()
         self._asked: Future[str] | None = None
 
     def answer(self) -> str | None:
         """None if there is none in time."""
         asked = self.ask()
-        self._was_late = bool(wait([asked], PATIENCE).not_done)
-        return None if self._was_late else asked.result()
+        is_late = bool(wait([asked], PATIENCE).not_done)
+        self._late_until = monotonic() + self._late_counts if is_late else float("-inf")
+        return None if is_late else asked.result()
 
     def ask(self) -> "Future[str]":
         with self._lock:
-            is_over = self._asked is None or self._asked.done()
-            if self._asked is None or (is_over and not (self._late_counts and self._was_late)):
-                self._asked = Future()
-                Thread(target=self._wait, args=(self._asked,), name="health", daemon=True).start()
-            return self._asked
+            asked = self._asked
+            if asked is None or (asked.done() and monotonic() >= self._late_until):
+                asked = Future()
+                Thread(target=self._wait, args=(asked,), name="health", daemon=True).start()
+                self._asked = asked  # only now: without a thread nobody would settle it
+            return asked
 
     def _wait(self, asked: "Future[str]") -> None:
         try:

@@ -12,6 +12,7 @@ from domain.ports import MessageBus
 from tests.contracts.message_bus_member import DEADLINE, OpenBus, new_key, place
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.faults import ANSWER_SECONDS, acknowledged, on_each, values
+from tests.shortages import one_thread_refused
 
 LATE_SECONDS = 2.0
 """What a given-up record could still be sent in, if anything sent it."""
@@ -48,6 +49,18 @@ def test_a_killed_broker(
     found = values(bus.read(EVENTS_TAXONOMY))
     assert {b"before the kill", b"after the kill"} <= found
     assert not {b"killed: found out", b"killed: known"} & found
+
+
+def test_a_producer_that_got_no_thread(kafka: KafkaBroker, kafka_buses: OpenBus) -> None:
+    """Or no record is acknowledged or given up any more, until a restart."""
+    bus = kafka_buses()
+    acknowledged(bus, on_each(b"before the kill"))
+    kafka.kill()
+    with one_thread_refused("touchline-network-thread"):
+        given_up(bus, b"killed, without a thread")
+        given_up(bus, b"killed, with one again")
+    kafka.start()
+    acknowledged(bus, on_each(b"after the kill"))
 
 
 def test_a_frozen_broker(kafka: KafkaBroker, kafka_buses: OpenBus) -> None:

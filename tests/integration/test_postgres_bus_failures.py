@@ -1,12 +1,14 @@
 """The message bus while PostgreSQL is away, hangs or was restarted."""
 
+import errno
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Event
+from threading import enumerate as enumerate_threads
 from time import monotonic, sleep
 
 import pytest
@@ -15,7 +17,7 @@ from sqlalchemy import Engine, ExceptionContext, create_engine, make_url
 from sqlalchemy.event import listen
 
 from adapters.postgres.log_bus import PostgresLogBus
-from adapters.postgres.log_connection import pooled
+from adapters.postgres.log_connection import OwnConnection, pooled
 from adapters.postgres.log_groups import RENEW
 from adapters.postgres.log_schema import create_log_tables, create_log_topics
 from domain.errors import BusUnavailable, Misconfigured
@@ -30,6 +32,7 @@ from tests.contracts.message_bus_member import (
     one_on_each,
     place,
 )
+from tests.shortages import no_descriptor_left, one_thread_refused
 
 TIMEOUT = 1.0
 
@@ -176,6 +179,54 @@ def test_where_tables_are_missing_it_says_what_to_do_and_goes_on_after_that(
     assert renewed.wait(DEADLINE)
     assert bus.is_up()
     bus.close()
+
+
+def test_a_connection_needs_no_further_descriptor(engine: Engine) -> None:
+    with closing(OwnConnection(engine)) as connection, no_descriptor_left():
+        assert connection.is_usable
+        connection.wait(0)
+
+
+def test_a_sender_that_stumbled_goes_on(
+    bus: PostgresLogBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or whatever is published is given up until a restart."""
+    place(bus, one_on_each([0]))
+    failures = [OSError(errno.EMFILE, "Too many open files")]
+
+    def is_usable(connection: OwnConnection) -> bool:
+        if failures:
+            raise failures.pop()
+        return True
+
+    monkeypatch.setattr(OwnConnection, "is_usable", property(is_usable))
+    place(bus, one_on_each([1]))
+    place(bus, one_on_each([2]))
+    assert not failures
+
+
+@pytest.mark.parametrize(
+    ("thread", "ask"),
+    [
+        ("log-sender", lambda bus: place(bus, one_on_each([0]))),
+        ("log-reaper", lambda bus: place(bus, one_on_each([0]))),
+        ("log-renewer", lambda bus: bus.subscribe("group", TOPICS)),
+    ],
+)
+def test_a_thread_that_could_not_start_starts_the_next_time(
+    bus: PostgresLogBus, thread: str, ask: Callable[[PostgresLogBus], object]
+) -> None:
+    with one_thread_refused(thread), pytest.raises(RuntimeError, match="new thread"):
+        ask(bus)
+    assert ask(bus)
+    assert thread in {each.name for each in enumerate_threads()}
+
+
+def test_a_bus_that_could_not_be_asked_once_is_asked_again(bus: PostgresLogBus) -> None:
+    """Or it is down until a restart."""
+    with one_thread_refused("log-probe"), pytest.raises(RuntimeError, match="new thread"):
+        bus.is_up()
+    assert bus.is_up()
 
 
 @pytest.mark.parametrize(

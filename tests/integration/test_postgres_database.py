@@ -16,6 +16,7 @@ from domain.records import ConsumerName
 from tests.contracts.repositories import DatabaseContract
 from tests.contracts.repositories_listening import MOMENT, move
 from tests.contracts.repositories_samples import DEADLINE, alone, position, source
+from tests.shortages import no_descriptor_left
 
 APPLICATION = "contract"
 
@@ -80,6 +81,14 @@ class TestPostgresDatabase(DatabaseContract):
             move(database)
             assert listener.wait(DEADLINE)
             assert not listener.wait(MOMENT)
+
+    def test_listening_needs_no_further_descriptor(self, database: Database) -> None:
+        with closing(database.listen()) as listener:
+            with no_descriptor_left():
+                assert not listener.wait(0)
+            move(database)
+            with no_descriptor_left():
+                assert listener.wait(DEADLINE)
 
     def test_only_what_was_committed_lazily_does_not_wait_for_the_disk(
         self, contract_url: str

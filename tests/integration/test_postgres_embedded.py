@@ -1,15 +1,18 @@
 """The embedded PostgreSQL, started over what a crash has left."""
 
+import errno
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 
 import psutil
 import psycopg2
 import pytest
 
+from adapters.postgres import embedded as embedding
 from adapters.postgres.embedded import EmbeddedPostgres
 from domain.errors import Misconfigured
 from tests.integration.system import Process, eventually, running_up
@@ -44,6 +47,13 @@ def answer(url: str) -> object:
         connection.close()
 
 
+def answers(url: str) -> bool:
+    try:
+        return answer(url) == (1,)
+    except psycopg2.OperationalError:
+        return False
+
+
 def test_a_killed_server_whose_process_is_still_listed(
     embedded: EmbeddedPostgres, tmp_path: Path, zombie: int
 ) -> None:
@@ -56,6 +66,64 @@ def test_a_killed_server_whose_process_is_still_listed(
     pid_file.write_text(running.replace(running.split()[0], str(zombie), 1))
 
     assert answer(embedded.start()) == (1,)
+
+
+def kill_server(data: Path) -> None:
+    """As the kernel does where memory is short."""
+    psutil.Process(int((data / "postgres" / "postmaster.pid").read_text().split()[0])).kill()
+    eventually(lambda: not _servers_in(data))
+
+
+def test_looking_after_the_server_that_failed_once(
+    embedded: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a server that dies later is never started again."""
+    is_alive, failed = embedding._is_alive, Event()
+
+    def fail_once(process: psutil.Process) -> bool:
+        if not failed.is_set():
+            failed.set()
+            raise OSError(errno.EMFILE, "Too many open files")
+        return is_alive(process)
+
+    url = embedded.start()
+    monkeypatch.setattr(embedding, "_is_alive", fail_once)
+    assert failed.wait(10)
+    kill_server(tmp_path)
+    eventually(lambda: answers(url))
+
+
+def test_two_start_the_server_that_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that finds it dead and pauses must not remove, as the old one's, the file of the server
+    that another has started meanwhile."""
+    monkeypatch.setattr(embedding, "WATCH_INTERVAL", 3600)
+    slow, quick = EmbeddedPostgres(tmp_path), EmbeddedPostgres(tmp_path)
+    url = slow.start()
+    quick.start()
+    kill_server(tmp_path)
+    is_alive, found_dead, may_go_on = embedding._is_alive, Event(), Event()
+
+    def pause_once(process: psutil.Process) -> bool:
+        alive = is_alive(process)
+        if not found_dead.is_set():
+            found_dead.set()
+            may_go_on.wait(2)
+        return alive
+
+    monkeypatch.setattr(embedding, "_is_alive", pause_once)
+    server = slow._server
+    assert server is not None
+    pausing = Thread(target=slow._has_started, args=(server,))
+    pausing.start()
+    assert found_dead.wait(10)
+    quick._has_started(server)
+    may_go_on.set()
+    pausing.join()
+    assert (tmp_path / "postgres" / "postmaster.pid").exists()
+    assert answers(url)
+    quick.stop()
+    slow.stop()
+    assert not _servers_in(tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -14,6 +14,7 @@ from adapters.memory.database import MemoryDatabase
 from domain.bets import BetState
 from domain.errors import DatabaseUnavailable
 from domain.ports import UnitOfWork
+from tests.shortages import one_thread_refused
 
 
 class Counting(MemoryDatabase):
@@ -133,5 +134,14 @@ def test_what_can_not_be_counted_is_not_told(
     assert scrape() == {}
     database.away = False
     clock.seconds += 20
+    scrape()
+    assert scrape() == TWO
+
+
+def test_a_count_that_could_not_begin_begins_with_the_next_scrape(
+    database: Counting, scrape: Scrape
+) -> None:
+    with one_thread_refused("bets-by-state"), pytest.raises(RuntimeError, match="new thread"):
+        scrape()
     scrape()
     assert scrape() == TWO

@@ -17,6 +17,7 @@ from domain.ports import UnitOfWork
 from domain.records import ConsumerName, Position
 from domain.rulings import Fate, Ruling
 from tests.samples import EVENT, LOG, NOW, OTHER_EVENT, active, request, updated
+from tests.shortages import one_thread_refused
 
 
 class Clock:
@@ -216,3 +217,15 @@ def test_the_thread_looks_until_it_is_there(
     last_bets.close()
     follow(last_bets, told((0, 0)), Fate.APPLIED)
     assert last_bets.followed == 0
+
+
+def test_a_thread_that_could_not_start_starts_with_the_next_goal(
+    database: Database, clock: Clock, noted: Noted
+) -> None:
+    last_bets = LastBets(database, noted, now=clock.now, monotonic=lambda: clock.seconds)
+    with one_thread_refused("last-bets"), pytest.raises(RuntimeError, match="new thread"):
+        follow(last_bets, told((0, 0)), Fate.APPLIED)
+    follow(last_bets, told((0, 0)), Fate.APPLIED)
+    database.reach(1)
+    assert noted.any.wait(10)
+    last_bets.close()

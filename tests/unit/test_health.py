@@ -15,6 +15,7 @@ from domain.errors import DatabaseUnavailable, Misconfigured
 from domain.ports import UnitOfWork
 from entrypoints import health
 from entrypoints.health import Dependencies
+from tests.shortages import one_thread_refused
 
 
 class LameDatabase(MemoryDatabase):
@@ -96,3 +97,13 @@ def test_a_fault_of_our_own_is_not_hidden(database: LameDatabase, bus: MemoryBus
     database.failure = RuntimeError("a mistake")
     with pytest.raises(RuntimeError, match="a mistake"):
         Dependencies(database, bus)()
+
+
+def test_what_could_not_be_asked_once_is_asked_again(
+    database: LameDatabase, bus: MemoryBus
+) -> None:
+    """Or it is down until a restart."""
+    dependencies = Dependencies(database, bus)
+    with one_thread_refused("health"), pytest.raises(RuntimeError, match="new thread"):
+        dependencies()
+    assert dependencies() == {"database": "up", "bus": "up"}

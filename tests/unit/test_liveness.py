@@ -52,6 +52,14 @@ def said_of(loop: Loop, bench: Bench, database: Database | None = None) -> dict[
     return found()
 
 
+def do_first_record(bench: Bench) -> None:
+    """As the Event Writer does."""
+    with bench.database.transaction() as uow:
+        uow.logs.register("events.taxonomy", bench.source().log_id)
+        uow.commit()
+    bench.stand(ConsumerName.EVENT_WRITER, 1)
+
+
 def test_no_step_and_records_that_wait(bench: Bench) -> None:
     bench.append(a_message(), a_message(1))
     said = said_of(Loop(61.4), bench)
@@ -61,10 +69,7 @@ def test_no_step_and_records_that_wait(bench: Bench) -> None:
 def test_no_step_and_nothing_to_do(bench: Bench) -> None:
     assert said_of(Loop(600), bench) == {}
     bench.append(a_message())
-    with bench.database.transaction() as uow:
-        uow.logs.register("events.taxonomy", bench.source().log_id)
-        uow.commit()
-    bench.stand(ConsumerName.EVENT_WRITER, 1)
+    do_first_record(bench)
     assert said_of(Loop(600), bench) == {}
 
 
@@ -168,3 +173,29 @@ def test_what_is_counted_too_late_counts_for_the_next_who_asks(
         assert alive() == {}
     may_answer.set()
     assert "stuck" in alive()["event-writer"]
+
+
+def test_what_was_counted_too_late_does_not_count_for_ever(
+    bench: Bench, mocker: MockerFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the next late look, days later, tells of records that have long been done."""
+    bench.append(a_message())
+    may_answer, seconds = threading.Event(), 0.0
+    bounds = bench.bus.bounds
+
+    def slowly(topic: str) -> Any:
+        may_answer.wait(60)
+        return bounds(topic)
+
+    mocker.patch.object(bench.bus, "bounds", side_effect=slowly)
+    monkeypatch.setattr(health, "monotonic", lambda: seconds)
+    alive = Liveness([Loop(600)], bench.database, bench.bus, stuck_seconds=60)
+    with monkeypatch.context() as patched:
+        patched.setattr(health, "PATIENCE", 0.01)
+        assert alive() == {}
+    may_answer.set()
+    (waiting,) = alive._waiting.values()
+    assert waiting.ask().result(60) == "1"
+    do_first_record(bench)
+    seconds = health.LATE_COUNTS_SECONDS
+    assert alive() == {}

@@ -55,8 +55,8 @@ class BetsByState(Collector):
         with self._lock:
             if self._is_counting or monotonic() < self._not_before:
                 return
-            self._is_counting = True
-        Thread(target=self._count, name="bets-by-state", daemon=True).start()
+            Thread(target=self._count, name="bets-by-state", daemon=True).start()
+            self._is_counting = True  # only now: without a thread nobody would end it
 
     def _count(self) -> None:
         began = monotonic()

@@ -223,18 +223,18 @@ class Desk:
 
     def _look_for_verdicts(self) -> None:
         while not self._closing.is_set():
-            self._unseen |= self._listener.wait(1.0)
-            if self._waiters:
-                self._unseen = False
-                try:
+            try:
+                self._unseen |= self._listener.wait(1.0)
+                if self._waiters:
+                    self._unseen = False
                     self._answer_passed()
-                except TouchlineError:
-                    # Away, or not migrated. Who waits goes on, and is answered with 202 in the end.
-                    self._closing.wait(0.1)
-                except Exception:  # noqa: BLE001
-                    # Whatever it was: the requests to come must be answered.
-                    _log.exception("looking for verdicts failed")
-                    self._closing.wait(0.1)
+            except TouchlineError:
+                # Away, or not migrated. Who waits goes on, and is answered with 202 in the end.
+                self._closing.wait(0.1)
+            except Exception:  # noqa: BLE001
+                # Whatever it was: the requests to come must be answered.
+                _log.exception("looking for verdicts failed")
+                self._closing.wait(0.1)
 
     def _answer_passed(self) -> None:
         with self._database.transaction() as uow:

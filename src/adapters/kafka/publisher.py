@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from threading import Event, RLock, Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 from kafka import KafkaProducer
@@ -119,22 +119,30 @@ class Publisher:
         while not self._closed:
             self._wake.wait(RETRY_SECONDS if self._held else self._look_seconds)
             self._wake.clear()
-            with self._lock:
-                line = self._line
-                spent = line is None or line.is_spent(monotonic())
-            if line is not None:
-                self._say_trouble(line.trouble)
-            if spent:
-                self._say(is_away=True)
-                self._replace_line()
-            elif line is not None and line.has_acknowledged:
-                self._say(is_away=False)
-            self._try_again()
+            for step in (self._look_after_line, self._try_again):
+                try:
+                    step()
+                except Exception:
+                    # No thread or file to be had, or whatever it is: no record is held for good.
+                    _logger.exception("publishing to Kafka failed, trying on")
+                    sleep(self._look_seconds)
         self._end_line()
         with self._lock:
             held, self._held = self._held, {}
         for waiting in held.values():
             _give_up(waiting, "the bus was closed")
+
+    def _look_after_line(self) -> None:
+        with self._lock:
+            line = self._line
+            spent = line is None or line.is_spent(monotonic())
+        if line is not None:
+            self._say_trouble(line.trouble)
+        if spent:
+            self._say(is_away=True)
+            self._replace_line()
+        elif line is not None and line.has_acknowledged:
+            self._say(is_away=False)
 
     def _say(self, *, is_away: bool) -> None:
         """Once for each change: what fails meanwhile is told to whoever publishes."""
@@ -170,9 +178,6 @@ class Publisher:
         except Misconfigured as error:
             self._say_trouble(error)
             return
-        except OSError:
-            _logger.exception("no new Kafka producer yet")
-            return
         with self._lock:
             self._line = line
 
@@ -197,6 +202,10 @@ class _Line:
             self._producer = KafkaProducer(**_producer_config(settings), kafka_client=self._connect)
         except (KafkaError, ValueError) as error:
             raise Misconfigured(f"Kafka: no producer can be made: {error}") from error
+        except RuntimeError:  # no thread to be had: what the library leaves behind are descriptors
+            if self._client is not None:
+                self._client.close()
+            raise
 
     @property
     def trouble(self) -> TouchlineError | None:

@@ -5,13 +5,15 @@ is told by file locks, which a killed process can't leave behind.
 """
 
 import fcntl
+import logging
 import shutil
 import signal
 import subprocess
 import threading
 import time
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TextIO
@@ -41,6 +43,8 @@ START_TIMEOUT = 120.0
 
 UNFINISHED = "postgres-unfinished-"
 """How folders begin in which clusters are made."""
+
+_log = logging.getLogger(__name__)
 
 
 class EmbeddedPostgres:
@@ -82,8 +86,7 @@ class EmbeddedPostgres:
     def _make(self) -> None:
         """Make the cluster, if there is none: aside, and then put in its place whole. One whose
         making was interrupted looks like a cluster, and is none."""
-        with (self._data / "init.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._alone():
             if self._folder.exists():
                 return
             for left in self._data.glob(f"{UNFINISHED}*"):
@@ -91,6 +94,13 @@ class EmbeddedPostgres:
             unfinished = Path(mkdtemp(prefix=UNFINISHED, dir=self._data))
             get_server(unfinished, cleanup_mode=None, start=False).ensure_pgdata_inited()
             unfinished.rename(self._folder)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While nobody else makes or starts the server."""
+        with (self._data / "init.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def stop(self) -> None:
         """Leave; stop the server when nobody else uses it. Idempotent."""
@@ -119,9 +129,10 @@ class EmbeddedPostgres:
         return True
 
     def _has_started(self, server: PostgresServer) -> bool:
-        _remove_stale_pid_file(self._folder / "postmaster.pid")
         try:
-            server.start()
+            with self._alone():  # or one removes the file of the server that another just started
+                _remove_stale_pid_file(self._folder / "postmaster.pid")
+                server.start()
             psycopg2.connect(server.get_uri(database="postgres"), connect_timeout=5).close()
         except (subprocess.SubprocessError, AssertionError, psycopg2.OperationalError):
             # The library gives up after ten seconds, or meets a server that is still starting,
@@ -131,9 +142,12 @@ class EmbeddedPostgres:
 
     def _watch(self, server: PostgresServer) -> None:
         while not self._stopping.wait(WATCH_INTERVAL):
-            process = server.get_postmaster_info().process
-            if process is None or not _is_alive(process):
-                self._has_started(server)
+            try:
+                process = server.get_postmaster_info().process
+                if process is None or not _is_alive(process):
+                    self._has_started(server)
+            except Exception:  # noqa: BLE001 - whatever it is: the next look may succeed
+                _log.exception("looking after the embedded PostgreSQL failed")
 
 
 def _shut_down(pid_file: Path, *, wait_for_it: bool) -> None:
@@ -176,4 +190,4 @@ def _remove_stale_pid_file(path: Path) -> None:
     except psutil.NoSuchProcess:
         stale = True
     if stale:
-        path.unlink()
+        path.unlink(missing_ok=True)

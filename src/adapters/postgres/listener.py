@@ -1,9 +1,9 @@
 """Hearing what other transactions tell, by LISTEN on a connection of its own."""
 
+import select
 import socket
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from selectors import EVENT_READ, DefaultSelector
 from threading import Lock
 from time import monotonic
 from typing import Any, NamedTuple
@@ -122,12 +122,12 @@ class _Ear:
 
     def _sleep(self, deadline: float) -> Heard:
         until = deadline if self._connection is not None else min(deadline, self._connect_at)
-        with DefaultSelector() as selector:
-            selector.register(self._ear, EVENT_READ)
-            if self._connection is not None:
-                selector.register(self._driver(), EVENT_READ)
-            ready = selector.select(max(until - monotonic(), 0))
-        woken = any(key.fileobj is self._ear for key, _ in ready) and self._hear()
+        readiness = select.poll()  # needs no descriptor of its own: one may not be to be had
+        readiness.register(self._ear, select.POLLIN)
+        if self._connection is not None:
+            readiness.register(self._driver(), select.POLLIN)
+        ready = readiness.poll(max(until - monotonic(), 0) * 1000)
+        woken = any(each == self._ear.fileno() for each, _ in ready) and self._hear()
         return Heard(self._collect() if len(ready) > woken else (), woken)
 
     def _hear(self) -> bool:
@@ -141,17 +141,17 @@ class _Ear:
         there is a new one."""
         driver = self._driver()
         said: list[str] = []
-        with DefaultSelector() as selector:
-            selector.register(driver, EVENT_READ)
-            # All that has come, not one buffer full: who took a while may have much to hear.
-            while selector.select(0):
-                try:
-                    driver.poll()
-                except psycopg2.Error:
-                    self._disconnect()
-                    return []
-                said += [each.payload for each in driver.notifies]
-                driver.notifies.clear()
+        readiness = select.poll()
+        readiness.register(driver, select.POLLIN)
+        # All that has come, not one buffer full: who took a while may have much to hear.
+        while readiness.poll(0):
+            try:
+                driver.poll()
+            except psycopg2.Error:
+                self._disconnect()
+                return []
+            said += [each.payload for each in driver.notifies]
+            driver.notifies.clear()
         return said
 
     def _driver(self) -> Any:

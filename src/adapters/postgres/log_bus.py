@@ -66,11 +66,12 @@ class PostgresLogBus:
             self._engine, group, topics, lease=self._lease, new_id=self._new_id
         )
         with self._lock:
+            if self._renewer is None:
+                renewer = Thread(target=self._renew, name="log-renewer", daemon=True)
+                renewer.start()
+                self._renewer = renewer
             self._subscriptions = [s for s in self._subscriptions if not s.is_closed]
             self._subscriptions.append(subscription)
-            if self._renewer is None:
-                self._renewer = Thread(target=self._renew, name="log-renewer", daemon=True)
-                self._renewer.start()
         return subscription
 
     def read(self, topic: str) -> Iterator[Record]:
@@ -93,8 +94,9 @@ class PostgresLogBus:
             if self._closed.is_set():
                 return False
             if self._probe is None or self._probe.done():
-                self._probe = Future()
-                Thread(target=self._ask, args=(self._probe,), name="log-probe", daemon=True).start()
+                asked: Future[bool] = Future()
+                Thread(target=self._ask, args=(asked,), name="log-probe", daemon=True).start()
+                self._probe = asked  # only now: without a thread nobody would settle it
             probe = self._probe
         return not wait([probe], PATIENCE_SECONDS).not_done and probe.result()
 

@@ -3,10 +3,10 @@ turned into the domain's.
 """
 
 import os
+import select
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from selectors import EVENT_READ, DefaultSelector
 from typing import Any, NamedTuple
 
 import psycopg2
@@ -116,6 +116,6 @@ class OwnConnection:
         self._driver.close()
 
     def _is_readable(self, seconds: float) -> bool:
-        with DefaultSelector() as selector:
-            selector.register(self._wire, EVENT_READ)
-            return bool(selector.select(seconds))
+        readiness = select.poll()  # needs no descriptor of its own: one may not be to be had
+        readiness.register(self._wire, select.POLLIN)
+        return bool(readiness.poll(seconds * 1000))

@@ -4,6 +4,7 @@ A record that was given up is never appended later: it leaves the queue, and wha
 already carries its deadline, by PostgreSQL's own clock, in the statement that appends it.
 """
 
+import logging
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -29,6 +30,8 @@ LATE = 0.1
 """The last part of a record's time, in which it is no longer sent."""
 MARGIN = 0.05
 """The last part of a record's time, in which PostgreSQL no longer begins to append it."""
+
+_log = logging.getLogger(__name__)
 
 
 class _Promise(Future[Placed]):
@@ -90,19 +93,25 @@ class LogPublisher:
             thread.join(2 * self._timeout)
 
     def _start(self) -> None:
-        if not self._threads:
-            for name, target in (("log-sender", self._send), ("log-reaper", self._reap)):
-                self._threads.append(Thread(target=target, name=name, daemon=True))
-                self._threads[-1].start()
+        """Start those threads that do not run yet: one may have failed to start before."""
+        threads = (("log-sender", self._send), ("log-reaper", self._reap))
+        for name, target in threads[len(self._threads) :]:
+            thread = Thread(target=target, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     # The thread that sends
 
     def _send(self) -> None:
         while self._wait_for_work():
-            session = self._connected()
-            batch = self._take() if session else []
-            if session and batch:
-                self._send_batch(session, batch)
+            try:
+                session = self._connected()
+                batch = self._take() if session else []
+                if session and batch:
+                    self._send_batch(session, batch)
+            except Exception:  # noqa: BLE001 - whatever it is: what is published later must be sent
+                _log.exception("sending to the log in PostgreSQL failed")
+                self._pause()
         self._disconnect()
 
     def _send_batch(self, session: "_Session", batch: Sequence[_Pending]) -> None:
@@ -141,12 +150,15 @@ class LogPublisher:
         try:
             session = _Session(self._engine, self._timeout)
         except DRIVER_ERRORS:
-            with self._lock:
-                self._work.wait_for(lambda: self._closed, RECONNECT_SECONDS)
+            self._pause()
             return None
         with self._lock:
             self._session = session
         return session
+
+    def _pause(self) -> None:
+        with self._lock:
+            self._work.wait_for(lambda: self._closed, RECONNECT_SECONDS)
 
     def _disconnect(self) -> None:
         with self._lock:

@@ -101,8 +101,9 @@ class LastBets:
                 return
             self._batches.append(batch)
             if self._thread is None:
-                self._thread = Thread(target=self._run, name="last-bets", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._run, name="last-bets", daemon=True)
+                thread.start()
+                self._thread = thread
             self._news.notify()
 
     @property
