@@ -85,7 +85,7 @@ class Handler(Protocol):
     publishes: bool
     """Whether it has outputs at all."""
     lanes: Sequence[Lane]
-    """First come, first served: a later lane's turn comes when the earlier ones hold nothing."""
+    """A turn takes a batch of each, in this order."""
 
     def outputs(self, database: Database, requests: Sequence[Request]) -> Iterator[list[Message]]:
         """Messages to publish before the position of these requests is recorded, in portions."""

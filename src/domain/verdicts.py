@@ -81,9 +81,9 @@ def verdicts(
     What was applied is never answered as refused: a record may lie in the log twice, and the second
     one meet what came in between.
 
-    What changed nothing is answered with the event as it is now, or as it was then if it has moved
-    on since. But versions don't keep what may change only while it is `created`: an update of that,
-    which changed nothing, is left out once the event has moved on."""
+    What changed nothing is answered with the event as it is now or, if it has moved on since, at
+    the version that was as asked for. But versions don't keep what may change only while it is
+    `created`: an update of that, which changed nothing, is left out once the event has moved on."""
     refusals = uow.refusals.of_messages([p.message.id for p, _ in published])
     messages = [p.message for p, _ in published]
     events = [m for m in messages if isinstance(m, EventCreated | EventUpdated)]
@@ -147,9 +147,9 @@ def _unchanged(
 def _as_they_were(
     uow: UnitOfWork, moved_on: Sequence[tuple[Event, EventUpdated]]
 ) -> Mapping[UUID, Event]:
-    """Events as these messages asked for them, where one of their versions was so. It was made
-    after the request came, if it is no lower than what was asked for; and but for state and score
-    it was as the event is now, for all else is frozen once `created` has ended."""
+    """Events as these messages asked for them, at the first version that was so. It was made after
+    the request came, if it is no lower than what was asked for; and but for state and score it was
+    as the event is now, for all else is frozen once `created` has ended."""
     if not moved_on:
         return {}
     ranges: dict[UUID, tuple[int, int]] = {}

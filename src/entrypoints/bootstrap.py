@@ -296,8 +296,8 @@ def _api(
     from adapters.http.desk import THREADS, Desk
     from adapters.http.feed import Feed
 
-    # More connections: for the feed's looks, and for what health and metrics ask.
-    opened = open_database(url, connections=THREADS + 2, name=name)
+    # More connections: for the desk's verdicts, the feed's look and its check, health and metrics.
+    opened = open_database(url, connections=THREADS + 4, name=name)
     bus = open_bus(settings, opened)
     desk = Desk(
         database=opened,

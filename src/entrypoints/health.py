@@ -60,7 +60,9 @@ class Liveness:
     ) -> None:
         self._stuck_seconds = stuck_seconds
         self._waiting: Mapping[Loop, _Question] = {
-            loop: _Question(partial(_waiting, loop, database, bus), late_counts=LATE_COUNTS_SECONDS)
+            loop: _Question(
+                partial(_waiting, loop, database, bus), late_counts_seconds=LATE_COUNTS_SECONDS
+            )
             for loop in loops
         }
 
@@ -95,11 +97,11 @@ def _waiting(loop: Loop, database: Database, bus: MessageBus) -> str:
 
 class _Question:
     """Asked again once there was an answer; who comes meanwhile waits for the same one. An answer
-    that came too late is the next one's, if that comes within `late_counts` seconds."""
+    that came too late is the next one's, if that comes within `late_counts_seconds`."""
 
-    def __init__(self, ask: Callable[[], str], *, late_counts: float = 0.0) -> None:
+    def __init__(self, ask: Callable[[], str], *, late_counts_seconds: float = 0.0) -> None:
         self._ask = ask
-        self._late_counts = late_counts
+        self._late_counts = late_counts_seconds
         self._late_until = float("-inf")
         self._lock = Lock()
         self._asked: Future[str] | None = None

@@ -78,7 +78,7 @@ def test_slices_weigh_as_much_as_their_bets(bench: Bench) -> None:
     assert taken == [(0, 2), (0, 1), (0, 1), (0, 2), (0, 1)]
 
 
-def test_the_story_is_drained_between_two_portions_of_states(bench: Bench) -> None:
+def test_the_story_comes_between_two_portions_of_states(bench: Bench) -> None:
     handler = TwoLanes()
     member = started(bench, handler)
     bench.append(*(a_slice_of() for _ in range(39)))

@@ -22,6 +22,7 @@ from domain.reach import reach_now
 from domain.records import ConsumerName, EventVersion, Position, Reach
 from domain.views import BoardView, EventView, View
 from tests.samples import EVENT, LOG, OTHER_EVENT, a_version, active, an_event, an_id, stored
+from tests.shortages import one_thread_refused
 
 PATIENCE = 10.0
 SOURCE = LogPartition(EVENTS_TAXONOMY, 0, LOG)
@@ -541,6 +542,29 @@ def test_who_is_answered_after_all_is_not_told_that_others_were_not(
             over.set()
 
     run(test)
+
+
+def test_a_question_that_got_no_thread_is_asked_again(
+    database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeding, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(feeding, "DATABASE_WAIT", 0.05)
+    over = threading.Event()
+
+    def hanging(*_: object) -> dict[str, Any]:
+        over.wait(PATIENCE)
+        return {}
+
+    monkeypatch.setattr(database, "check", hanging)
+    monkeypatch.setattr(BoardView, "look", hanging)
+
+    async def test() -> None:
+        async with fed(database) as feed:
+            assert (await portion_of(await feed.join([BoardView()]))).is_away
+            over.set()
+
+    with one_thread_refused("feed check_0"):
+        run(test)
 
 
 def test_a_quiet_stream_beats(database: MemoryDatabase) -> None:

@@ -6,6 +6,7 @@ one begin when the last is old enough; where nobody scrapes, nobody counts.
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from threading import Lock, Thread
 from time import monotonic
 
@@ -55,8 +56,9 @@ class BetsByState(Collector):
         with self._lock:
             if self._is_counting or monotonic() < self._not_before:
                 return
-            Thread(target=self._count, name="bets-by-state", daemon=True).start()
-            self._is_counting = True  # only now: without a thread nobody would end it
+            with suppress(RuntimeError):  # no thread to be had: the next one to ask tries again
+                Thread(target=self._count, name="bets-by-state", daemon=True).start()
+                self._is_counting = True
 
     def _count(self) -> None:
         began = monotonic()

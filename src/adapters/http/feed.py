@@ -225,7 +225,12 @@ class Feed:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             stepped_at = self._lookout.stepped_at
-            if monotonic() - stepped_at <= DATABASE_WAIT or await self._answers_others():
+            try:
+                if monotonic() - stepped_at <= DATABASE_WAIT or await self._answers_others():
+                    continue
+            except RuntimeError:
+                # No thread to be had just now: nobody knows.
+                _log.exception("the database can't be asked whether it answers")
                 continue
             if stepped_at == self._lookout.stepped_at:
                 # Once it goes on it looks at all, and so tells everybody, whatever held it up.
@@ -235,9 +240,12 @@ class Feed:
     async def _answers_others(self) -> bool:
         """Whether the database answers a question of another thread, in time."""
         asked = self._loop.run_in_executor(self._checks, self._database.check)
-        await asyncio.wait([asked], timeout=DATABASE_WAIT)
-        # One that hangs keeps its thread: the next question waits behind it, and is late as well.
-        return not asked.cancel() and asked.exception() is None
+        try:
+            await asyncio.wait([asked], timeout=DATABASE_WAIT)
+        finally:
+            # One that hangs keeps its thread: the next one waits behind it, and is late as well.
+            was_late = asked.cancel()
+        return not was_late and asked.exception() is None
 
     def _away(self) -> Sequence["_Handed"]:
         return [(stream, Portion(is_away=True), False) for stream in list(self._streams)]

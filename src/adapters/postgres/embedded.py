@@ -31,6 +31,9 @@ from domain.errors import DatabaseUnavailable, Misconfigured
 WATCH_INTERVAL = 0.5
 """Seconds between two looks whether the server is alive."""
 
+REST_SECONDS = 5.0
+"""After a look that failed."""
+
 STOP_TIMEOUT = 5.0
 """Seconds that a server gets to shut down; then it goes on doing so by itself."""
 
@@ -148,6 +151,7 @@ class EmbeddedPostgres:
                     self._has_started(server)
             except Exception:  # noqa: BLE001 - whatever it is: the next look may succeed
                 _log.exception("looking after the embedded PostgreSQL failed")
+                self._stopping.wait(REST_SECONDS)
 
 
 def _shut_down(pid_file: Path, *, wait_for_it: bool) -> None:

@@ -62,14 +62,15 @@ class PostgresLogBus:
         for topic in topics:
             if (found := partitions.get(topic, 0)) != PARTITIONS:
                 raise Misconfigured(f"{topic} has {found} partitions, not {PARTITIONS}")
-        subscription = LogSubscription(
-            self._engine, group, topics, lease=self._lease, new_id=self._new_id
-        )
         with self._lock:
             if self._renewer is None:
                 renewer = Thread(target=self._renew, name="log-renewer", daemon=True)
                 renewer.start()
                 self._renewer = renewer
+        subscription = LogSubscription(
+            self._engine, group, topics, lease=self._lease, new_id=self._new_id
+        )
+        with self._lock:
             self._subscriptions = [s for s in self._subscriptions if not s.is_closed]
             self._subscriptions.append(subscription)
         return subscription
@@ -125,7 +126,7 @@ class PostgresLogBus:
                 partitions_of(query)
         except BusUnavailable:  # the database says why
             probe.set_result(False)
-        except Misconfigured as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is: somebody waits for an answer
             probe.set_exception(error)
         else:
             probe.set_result(True)
@@ -136,6 +137,7 @@ class PostgresLogBus:
             silent = monotonic() - MOST_SILENCE_SECONDS
             with self._lock:
                 members = [s.member for s in self._subscriptions if s.polled_at > silent]
-            # An outage is for polls to report; a renewal is tried again before the lease ends.
-            with suppress(BusUnavailable, Misconfigured), pooled(self._engine) as query:
+            # Whatever it is, an outage is for polls to report; the next one comes before the lease
+            # ends.
+            with suppress(Exception), pooled(self._engine) as query:
                 query(RENEW, {"members": members, "lease": self._lease})

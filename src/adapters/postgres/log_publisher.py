@@ -125,16 +125,17 @@ class LogPublisher:
         with self._lock:
             batch, self._sent = self._sent, []
             self._deadlines.notify()
-        if None in places or cause:
-            self._disconnect()
         if cause:
             _give_up(batch, f"PostgreSQL did not append it: {reason_of(cause)}", cause)
+            self._disconnect()
             return
         for pending, place in zip(batch, places, strict=bool(batch)):
             if place is None:
                 _give_up([pending], f"the log has no topic {pending.record.topic}, or is late")
             else:
                 pending.future.set_result(place)
+        if None in places:
+            self._disconnect()
 
     def _wait_for_work(self) -> bool:
         """Until there is something to send; False when there never will be."""

@@ -8,6 +8,7 @@ measured.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Condition, Thread
@@ -102,8 +103,11 @@ class LastBets:
             self._batches.append(batch)
             if self._thread is None:
                 thread = Thread(target=self._run, name="last-bets", daemon=True)
-                thread.start()
-                self._thread = thread
+                with suppress(
+                    RuntimeError
+                ):  # no thread to be had: the next one to come tries again
+                    thread.start()
+                    self._thread = thread
             self._news.notify()
 
     @property

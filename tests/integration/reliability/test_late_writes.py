@@ -193,8 +193,8 @@ def versions_told(site: Site, event: str, market: str) -> list[int]:
 
 
 def is_told_late(versions: list[int]) -> bool:
-    """Whether the last one was told after a newer one."""
-    return versions[-1] < max(versions)
+    """Whether one was told after a newer one."""
+    return versions != sorted(versions)
 
 
 def found(bet: dict[str, str]) -> dict[str, str] | None:
