@@ -1,30 +1,11 @@
-"""Where kafka-python 3.0.12's consumer stands still or spins, and how it is kept going; and what
-its clients leave open.
+"""Where kafka-python 3.0.12's consumer stands still or spins, and how it is kept going.
 
 All of it reaches into private parts: that is why the version is pinned exactly. Each mend has a
 test that fails without it.
 """
 
 import math
-from functools import wraps
 from typing import Any
-
-from kafka.net.inet import KafkaNetSocket
-
-_connect = KafkaNetSocket.sock_connect
-
-
-@wraps(_connect)
-async def _connect_or_close(self: Any, net: Any, sock: Any, *args: Any, **kwargs: Any) -> Any:
-    """A socket that gets no connection, or too late, is closed: not by the garbage collector."""
-    try:
-        return await _connect(self, net, sock, *args, **kwargs)
-    except BaseException:
-        sock.close()
-        raise
-
-
-KafkaNetSocket.sock_connect = _connect_or_close
 
 
 def mend_at_first(consumer: Any) -> None:
