@@ -1,5 +1,6 @@
 """The message bus on PostgreSQL: durable, for several processes, without a broker to run."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
@@ -24,6 +25,8 @@ PATIENCE_SECONDS = 1.0
 """How long one waits for what may hang: an answer to `is_up`, a thread that ends."""
 PAGE = 1000
 """Records that `read` fetches at once."""
+
+_log = logging.getLogger(__name__)
 
 
 class PostgresLogBus:
@@ -137,7 +140,9 @@ class PostgresLogBus:
             silent = monotonic() - MOST_SILENCE_SECONDS
             with self._lock:
                 members = [s.member for s in self._subscriptions if s.polled_at > silent]
-            # Whatever it is, an outage is for polls to report; the next one comes before the lease
-            # ends.
-            with suppress(Exception), pooled(self._engine) as query:
-                query(RENEW, {"members": members, "lease": self._lease})
+            try:
+                # An outage is for polls to report; a renewal is tried again before the lease ends.
+                with suppress(BusUnavailable, Misconfigured), pooled(self._engine) as query:
+                    query(RENEW, {"members": members, "lease": self._lease})
+            except Exception:  # noqa: BLE001 - whatever it is: the members are to be kept
+                _log.exception("keeping members of the log in PostgreSQL alive failed")
