@@ -101,7 +101,7 @@ class _Question:
 
     def __init__(self, ask: Callable[[], str], *, late_counts_seconds: float = 0.0) -> None:
         self._ask = ask
-        self._late_counts = late_counts_seconds
+        self._late_counts_seconds = late_counts_seconds
         self._late_until = float("-inf")
         self._lock = Lock()
         self._asked: Future[str] | None = None
@@ -110,7 +110,7 @@ class _Question:
         """None if there is none in time."""
         asked = self.ask()
         is_late = bool(wait([asked], PATIENCE).not_done)
-        self._late_until = monotonic() + self._late_counts if is_late else float("-inf")
+        self._late_until = monotonic() + self._late_counts_seconds if is_late else float("-inf")
         return None if is_late else asked.result()
 
     def ask(self) -> "Future[str]":
