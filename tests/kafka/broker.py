@@ -12,11 +12,13 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from adapters.kafka.client import TouchlineClient
 from adapters.kafka.settings import KafkaSettings
 from tests.kafka.jars import class_archive, jars_directory
 
@@ -212,14 +214,25 @@ class KafkaBroker:
         except OSError:
             time.sleep(0.05)
             return False
+        clients: list[TouchlineClient] = []
+
+        def connect(**configs: Any) -> TouchlineClient:
+            clients.append(TouchlineClient(**configs))
+            return clients[-1]
+
+        config = self.settings.client_config() | {
+            "kafka_client": connect,
+            "bootstrap_timeout_ms": int(START_SECONDS * 1000),
+            "reconnect_backoff_max_ms": 100,
+        }
         try:
-            KafkaAdminClient(
-                bootstrap_servers=self.bootstrap,
-                bootstrap_timeout_ms=int(START_SECONDS * 1000),
-                reconnect_backoff_max_ms=100,
-            ).close()
+            KafkaAdminClient(**config)
         except KafkaError:
             return False
+        finally:
+            # One that could not be made would leave its connections to the garbage collector.
+            for client in clients:
+                client.close()
         return True
 
     def _end(self, how: signal.Signals) -> None:

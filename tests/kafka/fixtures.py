@@ -52,7 +52,7 @@ def kafka_buses(kafka: KafkaBroker) -> Iterator[Callable[[], KafkaBus]]:
 @pytest.fixture
 def kafka_admin(kafka: KafkaBroker) -> Iterator[KafkaAdminClient]:
     """For what Touchline never does itself."""
-    with KafkaAdminClient(bootstrap_servers=kafka.bootstrap) as admin:
+    with KafkaAdminClient(**kafka.settings.client_config()) as admin:
         yield admin
 
 
