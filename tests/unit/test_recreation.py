@@ -1,6 +1,7 @@
 """A topic that is another log than before: what was lost with the earlier one is made good."""
 
 from collections import defaultdict
+from uuid import UUID
 
 import pytest
 
@@ -15,6 +16,17 @@ from domain.recreation import register
 from tests.world import KICK_OFF, World, goal
 
 EVENT_WRITER, BET_WRITER, BET_SCORER = ConsumerName
+
+
+def a_goal_that_nobody_told() -> tuple[World, UUID]:
+    """An event at 1-0, as only the Event Writer knows, with a bet on the first team."""
+    world = World()
+    event_id = world.create().id
+    world.place(event_id, Market.TEAM_1)
+    world.update(event_id, KICK_OFF)
+    world.submit(world.updating(event_id, goal("1-0")))
+    world.settle([EVENT_WRITER])
+    return world, event_id
 
 
 @pytest.mark.parametrize("behind", [(), (BET_SCORER,), (BET_SCORER, BET_WRITER)])
@@ -51,12 +63,7 @@ def test_who_watches_is_told_of_what_is_made_good() -> None:
 
 
 def test_what_was_told_and_not_read() -> None:
-    world = World()
-    event_id = world.create().id
-    world.place(event_id, Market.TEAM_1)
-    world.update(event_id, KICK_OFF)
-    world.submit(world.updating(event_id, goal("1-0")))
-    world.settle([EVENT_WRITER])
+    world, event_id = a_goal_that_nobody_told()
     # Only events.taxonomy is read: the slices stay in the topic that is deleted.
     for step in world.consumers[BET_WRITER][0].turn(idle=0):
         if step is Step.COMMITTED:
@@ -94,12 +101,7 @@ def test_positions_are_locked_before_events_and_bets(
     first: ConsumerName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when both topics are others: two who lock in another order can wait for each other."""
-    world = World()
-    event_id = world.create().id
-    world.place(event_id, Market.TEAM_1)
-    world.update(event_id, KICK_OFF)
-    world.submit(world.updating(event_id, goal("1-0")))
-    world.settle([EVENT_WRITER])
+    world, event_id = a_goal_that_nobody_told()
     for topic in TOPICS:
         world.log.recreate(topic)
     held: dict[Transaction, list[str]] = defaultdict(list)
