@@ -11,7 +11,7 @@ from tests.simulation.mutants import FOUND_BY, MUTANTS
 from tests.simulation.plan import Break, Fault, Moment, draw
 
 SEEDS, AT_ONCE = 1000, 50
-MOST = 2000
+MOST = 4000
 """Seeds after which a deliberate fault counts as unseen."""
 
 

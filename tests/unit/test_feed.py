@@ -25,6 +25,8 @@ from tests.samples import EVENT, LOG, OTHER_EVENT, a_version, active, an_event, 
 from tests.shortages import one_thread_refused
 
 PATIENCE = 10.0
+SHORT = 0.3
+"""Seconds in which whoever is not held up has its turn."""
 SOURCE = LogPartition(EVENTS_TAXONOMY, 0, LOG)
 
 
@@ -453,7 +455,7 @@ def test_a_database_that_hangs_is_away(
 ) -> None:
     """Also for who comes meanwhile; once it answers, they are told so."""
     monkeypatch.setattr(feeding, "CHECK_SECONDS", 0.01)
-    monkeypatch.setattr(feeding, "DATABASE_WAIT", 0.05)
+    monkeypatch.setattr(feeding, "DATABASE_WAIT", SHORT)
     answers = threading.Event()
 
     def hanging(uow: UnitOfWork) -> Reach | None:
@@ -482,7 +484,7 @@ def test_a_look_that_takes_long_is_no_outage(
 ) -> None:
     """Longer than anybody waits for the database, which answers all others meanwhile."""
     monkeypatch.setattr(feeding, "CHECK_SECONDS", 0.01)
-    monkeypatch.setattr(feeding, "DATABASE_WAIT", 0.05)
+    monkeypatch.setattr(feeding, "DATABASE_WAIT", SHORT)
     checks = threading.Semaphore(0)
     check, look = database.check, BoardView.look
     looks = 0
@@ -495,7 +497,7 @@ def test_a_look_that_takes_long_is_no_outage(
         nonlocal looks
         looks += 1
         for _ in range(3):
-            checks.acquire(timeout=1)
+            checks.acquire(timeout=PATIENCE)
         return look(view, uow)
 
     monkeypatch.setattr(database, "check", checking)
@@ -517,7 +519,7 @@ def test_who_is_answered_after_all_is_not_told_that_others_were_not(
     database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feeding, "CHECK_SECONDS", 0.01)
-    monkeypatch.setattr(feeding, "DATABASE_WAIT", 0.1)
+    monkeypatch.setattr(feeding, "DATABASE_WAIT", SHORT)
     asked, over = threading.Event(), threading.Event()
     look = BoardView.look
 
@@ -548,7 +550,7 @@ def test_a_question_that_got_no_thread_is_asked_again(
     database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feeding, "CHECK_SECONDS", 0.01)
-    monkeypatch.setattr(feeding, "DATABASE_WAIT", 0.05)
+    monkeypatch.setattr(feeding, "DATABASE_WAIT", SHORT)
     over = threading.Event()
 
     def hanging(*_: object) -> dict[str, Any]:
