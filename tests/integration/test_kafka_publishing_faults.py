@@ -1,18 +1,29 @@
 """Publishing while the broker is away, killed, or frozen: in time or never."""
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
 from threading import Timer
+from uuid import uuid4
 
 import pytest
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import ConfigResource, ConfigResourceType
 
-from domain.errors import BusUnavailable
+from adapters.kafka.publisher import DOUBT_SECONDS, LARGEST_REQUEST_BYTES
+from domain.errors import BusUnavailable, Misconfigured
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, NewRecord, Placed
 from domain.ports import MessageBus
-from tests.contracts.message_bus_member import DEADLINE, OpenBus, new_key, place
+from tests.contracts.message_bus_member import DEADLINE, OpenBus, Recreate, new_key, place
+from tests.integration.system import eventually
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.faults import ANSWER_SECONDS, acknowledged, on_each, values
 from tests.shortages import one_thread_refused
+
+IN_DOUBT = DOUBT_SECONDS / 2
+"""Seconds in which Kafka is still in doubt."""
 
 LATE_SECONDS = 2.0
 """What a given-up record could still be sent in, if anything sent it."""
@@ -61,6 +72,88 @@ def test_a_producer_that_got_no_thread(kafka: KafkaBroker, kafka_buses: OpenBus)
         given_up(bus, b"killed, with one again")
     kafka.start()
     acknowledged(bus, on_each(b"after the kill"))
+
+
+def test_an_error_that_nobody_foresaw(
+    kafka_buses: OpenBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what waits for a producer is answered."""
+    bus = kafka_buses()
+    acknowledged(bus, on_each(b"before"))
+    futures = list(bus.publish([NewRecord(f"missing.{uuid4()}", new_key(), b"waits")]))
+    with monkeypatch.context() as patched:
+        patched.setattr(KafkaProducer, "partitions_for", rotten)
+        futures += bus.publish(on_each(b"rotten"))
+        for future in futures:
+            with pytest.raises(BusUnavailable, match="nobody foresaw this"):
+                future.result(timeout=DEADLINE)
+    acknowledged(bus, on_each(b"after"))
+
+
+def rotten(*_: object) -> None:
+    raise RuntimeError("nobody foresaw this")
+
+
+def test_a_topic_that_is_not_as_it_must_be_is_told(
+    kafka_buses: OpenBus, kafka_admin: KafkaAdminClient, recreate_topic: Recreate
+) -> None:
+    bus = kafka_buses()
+    assert bus.is_up()
+    kafka_admin.delete_topics([BETS_STATE])
+    eventually(partial(says, bus, "the topic bets.state does not exist; type: touchline topics"))
+    recreate_topic(BETS_STATE, 4)
+    eventually(partial(says, bus, "bets.state has 4 partitions, not 3"))
+    recreate_topic(BETS_STATE)
+    eventually(partial(is_up, bus))
+
+
+def test_a_broker_that_answers_and_takes_nothing(
+    kafka_buses: OpenBus, kafka_admin: KafkaAdminClient
+) -> None:
+    bus = kafka_buses()
+    acknowledged(bus, on_each(b"-"))
+    assert bus.is_up()
+    with refusing_all(kafka_admin, EVENTS_TAXONOMY):
+        for future in bus.publish(on_each(b"too large")):
+            with pytest.raises(Misconfigured, match="TooLarge"):
+                future.result(timeout=DEADLINE)
+        eventually(
+            partial(says, bus, "Kafka answers, but does not acknowledge what is published"),
+            patience=IN_DOUBT,
+        )
+    acknowledged(bus, on_each(b"not too large"))
+    eventually(partial(is_up, bus), patience=IN_DOUBT)
+
+
+@contextmanager
+def refusing_all(admin: KafkaAdminClient, topic: str) -> Iterator[None]:
+    """The broker takes no record, however small."""
+
+    def largest(size: int) -> None:
+        configs = {"max.message.bytes": str(size)}
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs)])
+
+    largest(1)
+    try:
+        yield
+    finally:
+        largest(LARGEST_REQUEST_BYTES)
+
+
+def is_up(bus: MessageBus) -> bool:
+    try:
+        return bus.is_up()
+    except (BusUnavailable, Misconfigured):
+        return False
+
+
+def says(bus: MessageBus, reason: str) -> bool:
+    """Whether it says so of why it isn't up."""
+    try:
+        bus.is_up()
+    except (BusUnavailable, Misconfigured) as error:
+        return str(error) == reason
+    return False
 
 
 def test_a_frozen_broker(kafka: KafkaBroker, kafka_buses: OpenBus) -> None:

@@ -20,7 +20,8 @@ from kafka.protocol.consumer import FetchRequest
 from kafka.protocol.metadata import MetadataRequest, MetadataResponse
 
 from adapters.kafka.connections import Connections
-from domain.errors import TouchlineError
+from domain.errors import Misconfigured, TouchlineError
+from domain.log import PARTITIONS
 
 FETCH_BY_TOPIC_ID = 13
 """The version of the Fetch request that names topics by id."""
@@ -41,6 +42,15 @@ class Topic(NamedTuple):
     partitions: int
 
 
+def require(topics: Collection[str], found: Mapping[str, Topic]) -> None:
+    """Raise Misconfigured unless each is there, and as Touchline needs it."""
+    for topic in topics:
+        if topic not in found:
+            raise Misconfigured(f"the topic {topic} does not exist; type: touchline topics")
+        if (partitions := found[topic].partitions) != PARTITIONS:
+            raise Misconfigured(f"{topic} has {partitions} partitions, not {PARTITIONS}")
+
+
 class TouchlineClient(KafkaNetClient):  # type: ignore[misc]  # kafka-python is untyped
     """A client that never lets the broker create topics."""
 
@@ -59,23 +69,30 @@ class TouchlineClient(KafkaNetClient):  # type: ignore[misc]  # kafka-python is 
         connections: Connections = self._manager
         return connections.trouble
 
-    def answers(self, *, within: float) -> bool:
-        """Whether some broker answers now. Another thread must be running the network."""
+    def described(self, topics: Collection[str], *, within: float) -> dict[str, Topic] | None:
+        """What some broker says of them now, as `describe` returns it; None if none answers.
+        Another thread must be running the network. Raises KafkaError."""
         deadline = time.monotonic() + within
         while (left := deadline - time.monotonic()) > 0:
             ended = Event()
             try:
-                answer = self._manager.call_soon(self._ask)
+                answer = self._manager.call_soon(partial(self._ask, topics))
             except RuntimeError:  # it was closed meanwhile
-                return False
+                return None
             answer.add_both(lambda _, ended=ended: ended.set())
             if ended.wait(left) and answer.succeeded():
-                return True
+                return _topics_in(answer.value)
             time.sleep(min(left, ASK_AGAIN_SECONDS))
-        return False
+        return None
 
-    def _ask(self) -> Any:
-        return self._manager.send(MetadataRequest(topics=MetadataRequest.NO_TOPICS, min_version=1))
+    def _ask(self, topics: Collection[str]) -> Any:
+        """What the cluster says of them; it creates none."""
+        request = MetadataRequest(
+            topics=[MetadataRequest.MetadataRequestTopic(name=topic) for topic in topics],
+            allow_auto_topic_creation=False,
+            min_version=METADATA_WITH_TOPIC_ID,
+        )
+        return self._manager.send(request)
 
 
 class LogClient(TouchlineClient):
@@ -107,20 +124,18 @@ class LogClient(TouchlineClient):
                 time.sleep(min(left, ASK_AGAIN_SECONDS))
 
     async def _describe(self, topics: Collection[str], patience_ms: float) -> dict[str, Topic]:
-        request = MetadataRequest(
-            topics=[MetadataRequest.MetadataRequestTopic(name=topic) for topic in topics],
-            allow_auto_topic_creation=False,
-            min_version=METADATA_WITH_TOPIC_ID,
-        )
-        response = await self._manager.wait_for(self._manager.send(request), patience_ms)
-        described = {}
-        for topic in response.topics:
-            error = kafka_errors.for_code(topic.error_code)
-            if error is kafka_errors.NoError:
-                described[topic.name] = Topic(topic.topic_id, len(topic.partitions))
-            elif error is not kafka_errors.UnknownTopicOrPartitionError:
-                raise error(topic.name)
-        return described
+        return _topics_in(await self._manager.wait_for(self._ask(topics), patience_ms))
+
+
+def _topics_in(response: Any) -> dict[str, Topic]:
+    described = {}
+    for topic in response.topics:
+        error = kafka_errors.for_code(topic.error_code)
+        if error is kafka_errors.NoError:
+            described[topic.name] = Topic(topic.topic_id, len(topic.partitions))
+        elif error is not kafka_errors.UnknownTopicOrPartitionError:
+            raise error(topic.name)
+    return described
 
 
 class _NetworkWithoutCycles(NetworkSelector):  # type: ignore[misc]  # kafka-python is untyped

@@ -11,7 +11,7 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError
 
 from adapters.kafka.batches import FetchedRecord, read_quickly
-from adapters.kafka.client import LogClient
+from adapters.kafka.client import LogClient, require
 from adapters.kafka.errors import domain_errors
 from adapters.kafka.mending import mend_at_first, mend_before_poll
 from adapters.kafka.settings import KafkaSettings
@@ -161,11 +161,7 @@ class LogConsumer:
             raise Misconfigured("Touchline needs Apache Kafka 3.1 or newer")
         with self._errors("describing topics"):
             found = self.client.describe(topics, timeout=self._settings.answer_seconds)
-        for topic in topics:
-            if topic not in found:
-                raise Misconfigured(f"the topic {topic} does not exist; type: touchline topics")
-            if (partitions := found[topic].partitions) != PARTITIONS:
-                raise Misconfigured(f"{topic} has {partitions} partitions, not {PARTITIONS}")
+        require(topics, found)
         return {topic: found[topic].log_id for topic in topics}
 
     def _present(self, sources: Collection[LogPartition]) -> list[LogPartition]:

@@ -22,12 +22,12 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.serializer import Serializer
 
-from adapters.kafka.client import TouchlineClient
-from adapters.kafka.errors import translated
+from adapters.kafka.client import TouchlineClient, require
+from adapters.kafka.errors import domain_errors, translated
 from adapters.kafka.mending import HeaderName
 from adapters.kafka.settings import KafkaSettings
 from domain.errors import BusUnavailable, Misconfigured, TouchlineError
-from domain.log import PARTITIONS, NewRecord, Placed, partition_of
+from domain.log import PARTITIONS, TOPICS, NewRecord, Placed, partition_of
 
 NEWEST_KAFKA = (4, 3)
 """The newest release that kafka-python 3.0.12 knows; it speaks to older ones as they need it. To
@@ -44,6 +44,10 @@ RETRY_SECONDS = 0.01
 """Between two looks at whether a topic that was not known is known by now."""
 
 IS_UP_SECONDS = 1.0
+
+DOUBT_SECONDS = 5.0
+"""After a record was given up Kafka counts as down for so long, though it answers; or until it
+takes one."""
 
 END_SECONDS = 0.2
 """How long to wait for a producer's thread to end; it has been told to send nothing more."""
@@ -74,6 +78,7 @@ class Publisher:
         self._wake = Event()
         self._closed = False
         self._is_away = False
+        self._gave_up_at = float("-inf")
         self._trouble_told = ""
         self._held: dict[str, deque[_Waiting]] = {}
         """By topic, what no producer takes yet: the topic is not known, or a producer not there."""
@@ -82,9 +87,13 @@ class Publisher:
         self._keeper.start()
 
     def is_up(self) -> bool:
-        """Ask a broker, now; raise what is known of why none answers."""
+        """Ask a broker, now; raise what is known of why none answers, or takes nothing."""
         line = self._line
-        return not self._closed and line is not None and line.is_up()
+        if self._closed or line is None or not line.is_up():
+            return False
+        if self._is_away and monotonic() - self._gave_up_at < DOUBT_SECONDS:
+            raise BusUnavailable("Kafka answers, but does not acknowledge what is published")
+        return True
 
     def publish(self, records: Sequence[NewRecord]) -> list["Future[Placed]"]:
         """As MessageBus.publish promises."""
@@ -150,6 +159,8 @@ class Publisher:
             _logger.warning("Kafka does not acknowledge what is published: giving it up, trying on")
         if self._is_away and not is_away:
             _logger.info("Kafka acknowledges again")
+        if is_away:
+            self._gave_up_at = monotonic()
         self._is_away = is_away
 
     def _say_trouble(self, trouble: TouchlineError | None) -> None:
@@ -215,11 +226,13 @@ class _Line:
     def is_up(self) -> bool:
         if self._client is None:
             return False
-        if self._client.answers(within=IS_UP_SECONDS):
-            return True
-        if (trouble := self.trouble) is not None:
+        with domain_errors("asking for topics"):
+            found = self._client.described(TOPICS, within=IS_UP_SECONDS)
+        if found is not None:
+            require(TOPICS, found)
+        elif (trouble := self.trouble) is not None:
             raise trouble
-        return False
+        return found is not None
 
     def send(self, waiting: _Waiting) -> bool:
         """Whether the producer took the record, for better or worse."""
@@ -242,7 +255,7 @@ class _Line:
             )
         except (KafkaTimeoutError, ValueError):
             return False  # the topic is not known
-        except KafkaError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is: nobody waits for an answer
             _settle(waiting.future, translated(error, "publishing"))
             return True
         self._unacknowledged.append(waiting)

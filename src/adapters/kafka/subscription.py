@@ -138,7 +138,7 @@ class KafkaSubscription:
         consumer = self._connect()
         try:
             consumer.join(_Listener(consumer.kafka, self._moves))
-        except BusUnavailable:
+        except BaseException:
             consumer.close()
             raise
         return consumer

@@ -2,12 +2,14 @@
 one broker may die at any moment, with all that it stored."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, TOPICS
 from tests.integration.promises import Promises
+from tests.integration.site import APIS
 from tests.integration.system import Processes, eventually, kafka_environment, running_processes
 from tests.kafka.cluster import BROKERS, MIN_INSYNC, KafkaCluster
 
@@ -102,8 +104,17 @@ def test_two_of_three_are_killed(system: Processes, cluster: KafkaCluster) -> No
                 assert answer.elapsed.total_seconds() < promises.in_time
         assert client.get_bet(bet["id"]).json() == bet
         promises.after_refusals(3)
+        for api in APIS:
+            eventually(partial(says_that_kafka_takes_nothing, system, api))
         become_whole(cluster)
         eventually(lambda: client.patch(event, state="active").status_code == 200)
         promises.after(10)
     promises.check_answers()
     promises.check(system)
+    system.are_ready()
+
+
+def says_that_kafka_takes_nothing(system: Processes, api: str) -> bool:
+    """A broker still answers."""
+    health = system.health(api)
+    return (health.get("status"), health.get("bus")) == ("ok", "down")

@@ -79,18 +79,17 @@ def start(site: Site) -> None:
 
 
 def say(site: Site, reason: str, *, only: set[str] | None = None) -> None:
-    """Wait until the consumers say why they can't work; the servers serve reads."""
+    """Wait until all say why nothing can be written; the servers serve reads."""
     system = site.system
     for name in only or system.names:
-        if name in APIS:
-            eventually(partial(system.is_ready, name))
-        else:
-            eventually(partial(says, site, name, reason))
+        eventually(partial(says, site, name, reason))
     assert all(process.process.poll() is None for process in system.running.values())
 
 
 def says(site: Site, name: str, reason: str) -> bool:
     health = site.system.health(name)
+    if name in APIS:
+        return (health.get("status"), health.get("bus_reason")) == ("ok", reason)
     log = site.system.folder / f"{name}.log"
     is_said = reason in health.get("consumer", "") and reason in log.read_text()
     return is_said and health["status"] == "unavailable"
