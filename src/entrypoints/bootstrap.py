@@ -296,7 +296,8 @@ def _api(
     from adapters.http.desk import THREADS, Desk
     from adapters.http.feed import Feed
 
-    # More connections: for the desk's verdicts, the feed's look and its check, health and metrics.
+    # Some more connections, shared by what asks beside them and is quick: the desk's questions and
+    # verdicts, the feed's look and its check, health and metrics.
     opened = open_database(url, connections=THREADS + 4, name=name)
     bus = open_bus(settings, opened)
     desk = Desk(

@@ -1,6 +1,7 @@
 """How a process ends: told by a signal, in time, whatever hangs."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -10,6 +11,8 @@ from collections.abc import Sequence
 DRAIN_SECONDS = 8.0
 """Seconds in which a process ends by itself; the contract gives it 10."""
 
+_log = logging.getLogger(__name__)
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -17,8 +20,12 @@ def end_in_time() -> None:
     """From now on the process ends within DRAIN_SECONDS, even where a thread hangs in a driver.
     What is cut short was not promised to anybody yet, and is repeated after the next start."""
     timer = threading.Timer(DRAIN_SECONDS, os._exit, [0])
+    timer.name = "end-in-time"
     timer.daemon = True
-    timer.start()
+    try:
+        timer.start()
+    except RuntimeError:  # no thread to be had: then it ends as soon as it can
+        _log.exception("the end of this process has no time limit")
 
 
 async def end_of_service() -> asyncio.Event:

@@ -44,6 +44,7 @@ class ConsumerRunner:
     ) -> None:
         self.name = name
         self.consumer: Consumer | None = None
+        self._listener: Listener | None = None
         self.trouble: str | None = "starting"
         """Why it makes no progress right now; None while all is well."""
         self._make = make
@@ -59,24 +60,26 @@ class ConsumerRunner:
 
     def run(self) -> None:
         """Until stopped. An unfinished batch is abandoned; it is repeated later."""
-        listener = self._listen()
         try:
-            self._run(listener)
+            self._run()
         finally:
             if self.consumer is not None:
                 self.consumer.close()
-            listener.close()
+            if self._listener is not None:
+                self._listener.close()
             self._close()
             self._log.info("stopped")
 
-    def _run(self, listener: Listener) -> None:
+    def _run(self) -> None:
         backoff, pause = SHORTEST_BACKOFF, 0.0
         while not self._stop.is_set():
             self._stepped_at = time.monotonic()
             try:
+                if self._listener is None:
+                    self._listener = self._listen()
                 # Also when there is nothing to wait for, and when nothing goes on: a listener that
                 # takes no notice blocks PostgreSQL, once its socket is full.
-                listener.wait(pause)
+                self._listener.wait(pause)
                 if self._stop.is_set():  # an attempt to connect takes its time
                     return
                 pause = 0.0

@@ -16,6 +16,7 @@ from adapters.postgres import embedded as embedding
 from adapters.postgres.embedded import EmbeddedPostgres
 from domain.errors import Misconfigured
 from tests.integration.system import Process, eventually, running_up
+from tests.shortages import one_thread_refused
 
 
 @pytest.fixture
@@ -91,6 +92,14 @@ def test_looking_after_the_server_that_failed_once(
     assert failed.wait(10)
     kill_server(tmp_path)
     eventually(lambda: answers(url))
+
+
+def test_a_server_that_nobody_could_look_after_does_not_run_on(tmp_path: Path) -> None:
+    embedded = EmbeddedPostgres(tmp_path)
+    with one_thread_refused("postgres-watcher"), pytest.raises(RuntimeError):
+        embedded.start()
+    embedded.stop()
+    assert not _servers_in(tmp_path)
 
 
 def test_two_start_the_server_that_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

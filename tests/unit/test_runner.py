@@ -1,5 +1,6 @@
 """A consumer's life: whatever goes wrong in it is said, and doesn't end it."""
 
+import errno
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -76,6 +77,31 @@ def test_it_goes_on_whatever_fails(
     assert not thread.is_alive()
     assert part.restarts == 1
     assert runner.trouble is None
+
+
+def test_it_goes_on_once_it_can_listen() -> None:
+    part, stop = Part("none", ValueError()), threading.Event()
+    part.restart()
+    refusals = iter([OSError(errno.EMFILE, "Too many open files")])
+
+    def listen() -> Listener:
+        for error in refusals:
+            raise error
+        return cast("Listener", cast("Any", part))
+
+    runner = ConsumerRunner(
+        ConsumerName.BET_WRITER,
+        make=lambda: cast("Consumer", cast("Any", part)),
+        listen=listen,
+        stop=stop,
+        close=part.close,
+    )
+    thread = threading.Thread(target=runner.run, daemon=True)
+    thread.start()
+    assert part.turned.wait(PATIENCE)
+    stop.set()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
 
 
 def test_what_is_told_is_heard_while_it_cannot_go_on() -> None:

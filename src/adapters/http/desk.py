@@ -38,7 +38,7 @@ LAST_WAIT = 2.0
 of TOUCHLINE_ANSWER_WAIT_MS, and less than what the server gives to open requests then."""
 
 THREADS = 16
-"""Threads for database work in one server process; the pool of connections is as large."""
+"""Threads for database work in one server process."""
 
 MOST_QUESTIONS = 64
 """Asked in one transaction: the first must not wait long for the last."""

@@ -80,10 +80,11 @@ class EmbeddedPostgres:
             raise DatabaseUnavailable(
                 f"the embedded PostgreSQL in {self._folder} doesn't start; see its log there"
             )
-        self._watcher = threading.Thread(
+        watcher = threading.Thread(
             target=self._watch, args=(server,), name="postgres-watcher", daemon=True
         )
-        self._watcher.start()
+        watcher.start()
+        self._watcher = watcher  # only now: nobody can wait for one that got no thread
         return str(server.get_uri(database="postgres", driver="psycopg2"))
 
     def _make(self) -> None:
