@@ -12,9 +12,6 @@ import httpx
 
 from tests.integration.system import Client
 
-AT_ONCE = 200
-"""Requests under way, and so connections."""
-
 POOLS = 20
 """Of connections: one looks through all that it has for each request."""
 
@@ -59,18 +56,14 @@ class Crowd:
         self.moves: defaultdict[str, list[Json]] = defaultdict(list)
         """The updates of each event that were answered with 200."""
         self.statuses: Counter[int] = Counter()
+        self.has_bets: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.has_kicked_off: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     def ask_all(self, jobs: Sequence[Job]) -> None:
-        """Send them in this order, each as soon as fewer than `AT_ONCE` are under way."""
+        """Begin them in this order, all at once."""
         asyncio.run(self._ask_all(jobs))
 
     async def _ask_all(self, jobs: Sequence[Job]) -> None:
-        turns = asyncio.Semaphore(AT_ONCE)
-
-        async def in_turn(job: Job) -> None:
-            async with turns:
-                await job()
-
         async with AsyncExitStack() as stack:
             made = [
                 httpx.AsyncClient(timeout=60, verify=False, limits=LIMITS) for _ in range(POOLS)
@@ -78,7 +71,7 @@ class Crowd:
             self._pools = cycle([await stack.enter_async_context(http) for http in made])
             async with asyncio.TaskGroup() as group:
                 for job in jobs:
-                    group.create_task(in_turn(job))
+                    group.create_task(job())
 
     async def ask(self, method: str, url: str, **more: Any) -> httpx.Response:
         response = await next(self._pools).request(method, url, **more)
@@ -109,6 +102,7 @@ class Crowd:
         elif response.status_code in {200, 201}:
             assert (told["userId"], told["market"]) == (wager.user, wager.market)
             wager.answers.append((201, told["id"]))
+            self.has_bets[wager.event].set()
         elif told["type"] == "/problems/bet-refused":
             wager.answers.append(REFUSED)
         else:
@@ -163,6 +157,16 @@ class Crowd:
         else:
             expected = {"/problems/event-conflict", "/problems/score-not-allowed"}
             assert response.json()["type"] in expected, response.text
+
+    async def kick_off(self, event: str) -> None:
+        """Once somebody has a bet on it: others come too late."""
+        await self.has_bets[event].wait()
+        await self.move(event, {"state": "active"})
+        self.has_kicked_off[event].set()
+
+    async def place_too_late(self, wager: Wager) -> None:
+        await self.has_kicked_off[wager.event].wait()
+        await self.place(wager)
 
     async def read(self, event: str) -> None:
         for url in (

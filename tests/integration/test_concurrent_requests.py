@@ -53,9 +53,7 @@ class AllAtOnce:
             *(partial(crowd.read, event) for event in events for _ in range(75)),
         ]
         kick_offs: list[Job] = [
-            partial(crowd.move, event, {"state": "active"})
-            for event in events[1:]
-            for _ in range(5)
+            partial(crowd.kick_off, event) for event in events[1:] for _ in range(5)
         ]
         goals: list[Job] = [
             partial(crowd.move, event, {"score": score}) for event in events[1:] for score in SCORES
@@ -64,7 +62,13 @@ class AllAtOnce:
         later = [*jobs[len(jobs) // 2 :], *goals]
         ORDER.shuffle(later)
         last_moment: list[Job] = [partial(crowd.place, wager) for wager in wanted["last-moment"]]
+        too_late: list[Job] = [
+            partial(crowd.place_too_late, wager)
+            for wager in wanted["too-late"]
+            if wager.event in events[1:]
+        ]
         in_order = [*jobs[: len(jobs) // 2], *last_moment, *kick_offs, *last_moment, *later]
+        in_order += too_late
         assert len(in_order) >= 2000
         crowd.ask_all(in_order)
 
@@ -79,6 +83,8 @@ class AllAtOnce:
             assert len(set(wager.answers)) <= 1 + wager.deleted, wager
         for event in events:
             bets_are_those_promised(client, event, crowd)
+        for wager in wanted["too-late"]:
+            assert set(wager.answers) <= {REFUSED}
         # The race was one: each of the events that kicked off took bets, and refused some.
         for event in events[1:]:
             assert any(w.bet for w in crowd.wagers if w.event == event)
@@ -89,7 +95,14 @@ class AllAtOnce:
 
 def wagers(events: list[str]) -> dict[str, list[Wager]]:
     """Each by a user of its own, over all events and markets."""
-    parts = {"keyed": 250, "last-moment": 75, "unkeyed": 500, "given-away": 60, "withdrawn": 60}
+    parts = {
+        "keyed": 250,
+        "last-moment": 75,
+        "unkeyed": 500,
+        "given-away": 60,
+        "withdrawn": 60,
+        "too-late": 30,
+    }
     where = cycle((event, market) for event in events for market in MARKETS)
     return {
         name: [
