@@ -79,6 +79,8 @@ class Notes:
     """How many answers had which status, or NO_ANSWER."""
     surprises: list[str] = field(default_factory=list)
     """Answers for which no fault is an excuse."""
+    errors: list[str] = field(default_factory=list)
+    """Those with another 5xx than 503."""
     slowest_refusal: float = 0.0
     """Seconds until the slowest 503."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -256,7 +258,7 @@ class Player:
             return None
         self._notes.note(answer.status_code, answer.elapsed.total_seconds())
         if answer.status_code >= 500 and answer.status_code != 503:
-            self._surprise(f"{method} {url} {body}", answer.text)
+            self._notes.errors.append(f"{method} {url} {body}: {answer.text}")
         return answer
 
     def _surprise(self, asked: str, told: object) -> None:

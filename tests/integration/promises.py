@@ -147,6 +147,7 @@ class Promises:
         """Everything that was answered with 2xx is there, and right; no answer was a wrong one."""
         system.verify()
         assert self.notes.bets
+        assert not self.notes.errors
         assert self.goes_back or not self.notes.surprises
         versions = {}
         for event in self.notes.events.values():

@@ -163,7 +163,7 @@ class KafkaBroker:
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """As a power cut would: it can neither flush nor say goodbye."""
+        """It can't say goodbye; what it has written is the operating system's, and not lost."""
         self._end(signal.SIGKILL)
 
     def restart(self) -> None:

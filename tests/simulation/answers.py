@@ -1,5 +1,5 @@
 """Whether each client was told the truth: held to the story, and to what stood in the tables while
-its request was answered. It shares no code with handlers and adapters, as the oracle whose part
+its request was answered. It shares no rule with handlers and adapters, as the oracle whose part
 it is.
 """
 

@@ -55,7 +55,7 @@ class Breaking:
                 self._outage(what)
 
     def mend(self) -> None:
-        """From now on nothing breaks."""
+        """From now on nothing is struck any more; what is on its way may still be lost."""
         self._armed.clear()
 
     def struck(self, group: ConsumerName, number: int, moment: Moment) -> Break | None:

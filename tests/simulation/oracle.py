@@ -1,5 +1,5 @@
 """Judges a run that has come to rest: what is in the tables, against what the story and the answers
-make true. It shares no code with handlers and adapters.
+make true. It shares no rule with handlers and adapters: it only knows their tables.
 """
 
 from collections import Counter, defaultdict

@@ -1,5 +1,8 @@
 """A thousand seeds; and that the simulation sees what it should, the same way each time."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -13,6 +16,13 @@ from tests.simulation.plan import Break, Fault, Moment, draw
 SEEDS, AT_ONCE = 1000, 50
 MOST = 4000
 """Seeds after which a deliberate fault counts as unseen."""
+
+
+TELL = """
+from tests.simulation.judging import judge
+from tests.simulation.plan import draw
+print(*judge(draw(3), tracing=True).trace, sep="\\n")
+"""
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
@@ -52,6 +62,22 @@ def test_a_seed_replays_exactly() -> None:
     assert one.trace == other.trace
     assert len(one.trace) > 20
     assert (one.counts.steps, one.wrongs) == (other.counts.steps, other.wrongs)
+
+
+def test_another_process_replays_a_seed_exactly() -> None:
+    """Whatever the hashes of its strings are."""
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", TELL],
+            env=os.environ | {"PYTHONHASHSEED": str(hash_seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hash_seed in (1, 2)
+    ]
+    assert told[0] == told[1]
+    assert len(told[0].splitlines()) > 20
 
 
 def test_only_what_was_done_to_it_is_counted() -> None:

@@ -126,8 +126,13 @@ def test_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
     asyncio.run(opened_and_closed(bootstrap.bets_api(settings, "")))
     assert sorted(listeners) == ["listen", "watch"]
-    stop = threading.Event()
-    stop.set()
+    listen, stop = memory.listen, threading.Event()
+
+    def listen_and_end(*given: Any) -> Any:
+        stop.set()
+        return listen(*given)
+
+    monkeypatch.setattr(memory, "listen", listen_and_end)
     runner = bootstrap.consumer_runner(ConsumerName.BET_WRITER, settings, "", stop)
     bootstrap.consumer_health(runner, settings, "")
     runner.run()

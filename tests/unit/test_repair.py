@@ -13,6 +13,7 @@ from domain.bets import Bet, BetState, Market
 from domain.errors import DatabaseUnavailable
 from domain.evaluator import evaluate
 from domain.events import Event, EventState
+from domain.log import BETS_STATE
 from domain.ports import EventLock
 from domain.records import BetGroup, BetKind, Cause, ConsumerName, Correction
 from domain.repair import correct, corrections, is_wrong, repair
@@ -67,6 +68,23 @@ def bets_are_right(world: World, event: Event) -> bool:
         and bet.event_version <= event.version
         for bet in bets(world, event)
     )
+
+
+def test_slices_that_were_lost_unread(world: World, event: Event) -> None:
+    """No consumer can know of them; a repair needs no more than the tables."""
+    ends = {source.partition: held.end for source, held in world.bus.bounds(BETS_STATE).items()}
+    world.submit(world.updating(event.id, goal("1-1")))
+    world.settle([ConsumerName.EVENT_WRITER, ConsumerName.BET_WRITER])
+    world.settle([ConsumerName.BET_SCORER])
+    for partition, end in ends.items():
+        world.log.truncate(BETS_STATE, partition, end=end)
+    world.settle()
+    now = replace(event, score=Score(home=1, away=1), version=event.version + 1)
+    assert not bets_are_right(world, now)
+    assert not verify(world.database, world.bus, world.codec).holds
+    assert repaired(world, to_now=True)
+    assert bets_are_right(world, now)
+    assert verify(world.database, world.bus, world.codec).holds
 
 
 def test_nothing_is_wrong_with_right_bets(world: World, event: Event) -> None:

@@ -15,8 +15,6 @@ from tests.integration.system import CONSUMERS, eventually
 NOBODY = "nobody"
 EACH = ([EVENTS_TAXONOMY], [BETS_STATE], list(TOPICS))
 
-pytestmark = pytest.mark.long
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
@@ -28,7 +26,9 @@ def cases() -> Iterator[object]:
     for behind in (NOBODY, *CONSUMERS):
         for topics in EACH:
             name = "+".join(topics)
-            yield pytest.param(topics, behind, id=f"{name}-{behind} behind")
+            is_short = behind == NOBODY and len(topics) == len(TOPICS)
+            marks = () if is_short else pytest.mark.long
+            yield pytest.param(topics, behind, id=f"{name}-{behind} behind", marks=marks)
 
 
 @pytest.mark.parametrize(("topics", "behind"), list(cases()))

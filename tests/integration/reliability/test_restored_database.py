@@ -14,8 +14,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("meanwhile", ["stopped", "running"])
+@pytest.mark.parametrize("meanwhile", [pytest.param("stopped", marks=pytest.mark.long), "running"])
 def test_a_database_from_a_backup_catches_up(site: Site, meanwhile: str) -> None:
     system = site.system
     promises = Promises(system.client, goes_back=True)

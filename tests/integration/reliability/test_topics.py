@@ -58,7 +58,8 @@ def test_topics_with_another_number_of_partitions(site: Site) -> None:
 def test_partitions_that_are_added_later(site: Site) -> None:
     """A key would lie elsewhere from then on, and an event's story on two partitions."""
     site.system.start()
-    promises = Promises(site.system.client)
+    client, promises = site.system.client, Promises(site.system.client)
+    event = client.event()["id"]
     with promises.kept_busy():
         promises.after(10)
         with KafkaAdminClient(bootstrap_servers=site.broker.bootstrap) as admin:
@@ -66,7 +67,8 @@ def test_partitions_that_are_added_later(site: Site) -> None:
         say(site, ANOTHER_NUMBER.format(EVENTS_TAXONOMY, 5))
         promises.after_refusals(10)
     # Each server learns of it by itself: it may have been the other one that refused.
-    eventually(lambda: site.system.client.post_event().status_code == 503)
+    eventually(lambda: client.post_event().status_code == 503)
+    eventually(lambda: client.post_bet(event, "draw").status_code == 503)
     assert_nothing_is_accepted(site)
     done = site.system.command("verify")
     assert done.returncode == 2
