@@ -120,8 +120,9 @@ class MessageBus(Protocol):
         ...
 
     def is_up(self) -> bool:
-        """Whether the log answers: asked now, with an answer within about a second. Where it is
-        known why it doesn't, BusUnavailable or Misconfigured says so."""
+        """Whether the log answers, and takes records as far as is known: asked now, with an answer
+        within about a second. Where it is known why not, BusUnavailable or Misconfigured says so.
+        """
         ...
 
     def close(self) -> None:

@@ -325,7 +325,6 @@ class PoisonContract:
 
     def test_a_poisoned_batch(self, site: Site, event: Event) -> None:
         bad = poison(a_bet(event.id, 0))
-        # More than one batch takes: the first that is read is a full one.
         bets = [a_bet(event.id, number) for number in range(BATCH)]
         told = strewn(bets, bad.values())
         places = site.append(told)

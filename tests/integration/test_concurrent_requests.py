@@ -3,6 +3,7 @@
 Nothing is there twice, nothing is lost, and nobody is told two things.
 """
 
+import resource
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -28,6 +29,20 @@ SCORES = [f"{home}-{away}" for home in range(5) for away in range(5)][1:]
 KEYED = {"keyed", "last-moment", "withdrawn"}
 ORDER = Random(4)
 """In which requests are sent. How they race is the machine's."""
+
+
+DESCRIPTORS = 4000
+"""A connection for each request, and some room; servers and clients count by themselves."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def enough_descriptors() -> Iterator[None]:
+    """Here, and by inheritance in the servers."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, DESCRIPTORS), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class AllAtOnce:

@@ -27,7 +27,7 @@ from adapters.kafka.errors import domain_errors, translated
 from adapters.kafka.mending import HeaderName
 from adapters.kafka.settings import KafkaSettings
 from domain.errors import BusUnavailable, Misconfigured, TouchlineError
-from domain.log import PARTITIONS, TOPICS, NewRecord, Placed, partition_of
+from domain.log import EVENTS_TAXONOMY, PARTITIONS, NewRecord, Placed, partition_of
 
 NEWEST_KAFKA = (4, 3)
 """The newest release that kafka-python 3.0.12 knows; it speaks to older ones as they need it. To
@@ -46,8 +46,7 @@ RETRY_SECONDS = 0.01
 IS_UP_SECONDS = 1.0
 
 DOUBT_SECONDS = 5.0
-"""After a record was given up Kafka counts as down for so long, though it answers; or until it
-takes one."""
+"""After a record was given up Kafka counts as down for so long, though it answers."""
 
 END_SECONDS = 0.2
 """How long to wait for a producer's thread to end; it has been told to send nothing more."""
@@ -91,8 +90,8 @@ class Publisher:
         line = self._line
         if self._closed or line is None or not line.is_up():
             return False
-        if self._is_away and monotonic() - self._gave_up_at < DOUBT_SECONDS:
-            raise BusUnavailable("Kafka answers, but does not acknowledge what is published")
+        if monotonic() - self._gave_up_at < DOUBT_SECONDS:
+            raise BusUnavailable("Kafka answers, but does not acknowledge all that is published")
         return True
 
     def publish(self, records: Sequence[NewRecord]) -> list["Future[Placed]"]:
@@ -226,10 +225,11 @@ class _Line:
     def is_up(self) -> bool:
         if self._client is None:
             return False
+        # Every process needs this topic; who needs the other one as well says so itself.
         with domain_errors("asking for topics"):
-            found = self._client.described(TOPICS, within=IS_UP_SECONDS)
+            found = self._client.described([EVENTS_TAXONOMY], within=IS_UP_SECONDS)
         if found is not None:
-            require(TOPICS, found)
+            require([EVENTS_TAXONOMY], found)
         elif (trouble := self.trouble) is not None:
             raise trouble
         return found is not None
@@ -255,8 +255,12 @@ class _Line:
             )
         except (KafkaTimeoutError, ValueError):
             return False  # the topic is not known
-        except Exception as error:  # noqa: BLE001 - whatever it is: nobody waits for an answer
+        except KafkaError as error:
             _settle(waiting.future, translated(error, "publishing"))
+            return True
+        except Exception as error:  # whatever it is: another producer may do better
+            _logger.exception("publishing to Kafka failed")
+            self._fail(waiting.future, error)
             return True
         self._unacknowledged.append(waiting)
         sent.add_callback(self._acknowledge, waiting.future)

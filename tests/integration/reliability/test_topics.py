@@ -9,7 +9,7 @@ from kafka import KafkaAdminClient
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, TOPICS
 from tests.integration.promises import IN_TIME, Promises
 from tests.integration.site import APIS, Site, running_site
-from tests.integration.system import eventually
+from tests.integration.system import Client, eventually
 
 MISSING = "the topic {} does not exist; type: touchline topics"
 ANOTHER_NUMBER = "{} has {} partitions, not 3"
@@ -59,7 +59,7 @@ def test_partitions_that_are_added_later(site: Site) -> None:
     """A key would lie elsewhere from then on, and an event's story on two partitions."""
     site.system.start()
     client, promises = site.system.client, Promises(site.system.client)
-    event = client.event()["id"]
+    event = eventually(partial(new_event, client))
     with promises.kept_busy():
         promises.after(10)
         with KafkaAdminClient(bootstrap_servers=site.broker.bootstrap) as admin:
@@ -73,6 +73,13 @@ def test_partitions_that_are_added_later(site: Site) -> None:
     done = site.system.command("verify")
     assert done.returncode == 2
     assert ANOTHER_NUMBER.format(EVENTS_TAXONOMY, 5) in done.stderr
+
+
+def new_event(client: Client) -> str | None:
+    """None where it is not decided in time: the consumers may be just starting."""
+    answer = client.post_event()
+    event: str = answer.json()["id"]
+    return event if answer.status_code == 201 else None
 
 
 def start(site: Site) -> None:
