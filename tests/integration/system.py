@@ -24,6 +24,7 @@ from domain.ports import MessageBus
 from entrypoints import bootstrap
 from entrypoints.settings import PREFIX, Settings
 from tests.kafka.broker import KafkaBroker, free_ports
+from tests.standstill import stand_still
 
 PATIENCE = 60.0
 """Seconds until a condition that must come true is given up."""
@@ -77,7 +78,10 @@ class Process:
         raise AssertionError(f"it ended with {self.process.wait()}:\n{self._log.read_text()}")
 
     def send(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
+        if number is signal.SIGSTOP:
+            stand_still(self.process)
+        else:
+            self.process.send_signal(number)
 
     def kill(self) -> None:
         """Kill -9, and wait until it is gone."""

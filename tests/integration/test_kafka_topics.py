@@ -1,12 +1,15 @@
 """Topics are made once, as they must be, on a real broker."""
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from adapters.kafka import topics
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import create_topics
 from domain.errors import BusUnavailable, Misconfigured
@@ -46,6 +49,37 @@ def test_nothing_is_ever_dropped(
 def test_another_number_of_partitions_is_told(kafka: KafkaBroker, topic: str) -> None:
     create_topics(kafka.settings, [topic], partitions=2)
     with pytest.raises(Misconfigured, match=f"{topic} has 2 partitions, not 3"):
+        create_topics(kafka.settings, [topic])
+
+
+@pytest.mark.parametrize("question", ["describe_topics", "describe_configs"])
+def test_a_broker_that_does_not_know_the_topic_yet(
+    kafka: KafkaBroker, topic: str, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    """Where there are several, each question may go to another one."""
+    ask, asked = getattr(KafkaAdminClient, question), Counter[str]()
+
+    def not_yet_once(*given: Any, **named: Any) -> Any:
+        asked[question] += 1
+        # The first one to describe topics is who waits for the new ones.
+        if asked[question] != (2 if question == "describe_topics" else 1):
+            return ask(*given, **named)
+        if question == "describe_configs":
+            return {"topic": {topic: {}}}
+        return [{"name": topic, "error_code": 3, "partitions": []}]
+
+    monkeypatch.setattr(KafkaAdminClient, question, not_yet_once)
+    assert create_topics(kafka.settings, [topic]) == {topic: True}
+    assert asked[question] >= 2
+
+
+def test_a_topic_that_no_broker_gets_to_know(
+    kafka: KafkaBroker, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topics, "PATIENCE_SECONDS", 1.0)
+    unknown: dict[str, dict[str, object]] = {"topic": {topic: {}}}
+    monkeypatch.setattr(KafkaAdminClient, "describe_configs", lambda *_, **__: unknown)
+    with pytest.raises(BusUnavailable, match=f"not every broker knows the topic {topic} yet"):
         create_topics(kafka.settings, [topic])
 
 

@@ -21,6 +21,7 @@ from kafka.errors import KafkaError
 from adapters.kafka.client import TouchlineClient
 from adapters.kafka.settings import KafkaSettings
 from tests.kafka.jars import class_archive, jars_directory
+from tests.standstill import stand_still
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -173,7 +174,8 @@ class KafkaBroker:
 
     def suspend(self) -> None:
         """Freeze it: connections stay open, nothing is answered."""
-        self._signal(signal.SIGSTOP)
+        if self._process is not None:
+            stand_still(self._process)
 
     def resume(self) -> None:
         """Thaw it."""

@@ -147,15 +147,18 @@ class Publisher:
         if line is not None:
             self._say_trouble(line.trouble)
         if spent:
-            self._say(is_away=True)
+            self._say(is_away=True, why=None if line is None else line.broken_by)
             self._replace_line()
         elif line is not None and line.has_acknowledged:
             self._say(is_away=False)
 
-    def _say(self, *, is_away: bool) -> None:
+    def _say(self, *, is_away: bool, why: object = None) -> None:
         """Once for each change: what fails meanwhile is told to whoever publishes."""
         if is_away and not self._is_away:
-            _logger.warning("Kafka does not acknowledge what is published: giving it up, trying on")
+            _logger.warning(
+                "Kafka does not acknowledge what is published: giving it up, trying on (%s)",
+                why or "it does not answer, or the topic does not exist",
+            )
         if self._is_away and not is_away:
             _logger.info("Kafka acknowledges again")
         if is_away:
@@ -204,7 +207,8 @@ class _Line:
     def __init__(self, settings: KafkaSettings, on_break: Callable[[], None]) -> None:
         self._on_break = on_break
         self._unacknowledged: list[_Waiting] = []
-        self._is_broken = False
+        self.broken_by: Exception | None = None
+        """What went wrong first: that this producer ends is no reason to tell anybody."""
         self.has_acknowledged = False
         """Whether Kafka took anything that this producer sent."""
         self._client: TouchlineClient | None = None
@@ -236,7 +240,7 @@ class _Line:
 
     def send(self, waiting: _Waiting) -> bool:
         """Whether the producer took the record, for better or worse."""
-        if self._is_broken:
+        if self.broken_by is not None:
             return False
         topic, key, value, headers = waiting.record
         named = [(HeaderName(name), content) for name, content in headers]
@@ -270,7 +274,9 @@ class _Line:
     def is_spent(self, now: float) -> bool:
         """Whether a record failed or takes too long."""
         self._unacknowledged = [each for each in self._unacknowledged if not each.future.done()]
-        return self._is_broken or any(each.deadline <= now for each in self._unacknowledged)
+        if self.broken_by is None and any(each.deadline <= now for each in self._unacknowledged):
+            self.broken_by = KafkaTimeoutError("no acknowledgement in time")
+        return self.broken_by is not None
 
     def end(self) -> None:
         """Give up all that is not acknowledged, and see to it that nothing is sent any more."""
@@ -292,9 +298,9 @@ class _Line:
             _settle(future, Placed(metadata.topic, metadata.partition, metadata.offset))
 
     def _fail(self, future: "Future[Placed]", error: Exception) -> None:
-        self._is_broken = True
+        self.broken_by = self.broken_by or error
         self._on_break()
-        _settle(future, translated(error, "publishing"))
+        _settle(future, translated(self.broken_by, "publishing"))
 
     def _connect(self, **configs: Any) -> TouchlineClient:
         self._client = TouchlineClient(**configs)

@@ -1,5 +1,6 @@
 """Topics as Touchline needs them: nothing in them may ever be dropped."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -8,10 +9,10 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError
 
-from adapters.kafka.client import TouchlineClient
+from adapters.kafka.client import ASK_AGAIN_SECONDS, TouchlineClient
 from adapters.kafka.errors import domain_errors
 from adapters.kafka.settings import KafkaSettings
-from domain.errors import Misconfigured, TouchlineError
+from domain.errors import BusUnavailable, Misconfigured, TouchlineError
 from domain.log import PARTITIONS, TOPICS
 
 TOPIC_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
@@ -77,19 +78,32 @@ def _create(admin: Any, topic: str, wanted: _Wanted) -> bool:
 
 
 def _differences(admin: Any, topic: str, wanted: _Wanted) -> Iterator[str]:
-    (described,) = admin.describe_topics([topic])
+    described, configs = _known(admin, topic)
     if (found := len(described["partitions"])) != wanted.partitions:
         yield f"the topic {topic} has {found} partitions, not {wanted.partitions}"
     copies = min(len(partition["replica_nodes"]) for partition in described["partitions"])
     if copies < (least := wanted.replication_factor):
         yield f"the topic {topic} has {copies} copies of a partition, not {least}"
-    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
-    configs = admin.describe_configs([resource], config_filter="all")["topic"][topic]
     for name, value in TOPIC_CONFIG.items():
         if (found := configs[name]["value"]) != value:
             yield f"the topic {topic} has {name}={found}, not {value}"
     if int(found := configs[MIN_INSYNC]["value"]) < (least := wanted.min_insync_replicas):
         yield f"the topic {topic} has {MIN_INSYNC}={found}, not {least}"
+
+
+def _known(admin: Any, topic: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """How the topic is, and its settings. Brokers learn of a new one one by one: each question may
+    be answered by one that doesn't know it yet."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        (described,) = admin.describe_topics([topic])
+        configs = admin.describe_configs([resource], config_filter="all")["topic"][topic]
+        if described["partitions"] and configs:
+            return described, configs
+        if time.monotonic() > deadline:
+            raise BusUnavailable(f"Kafka: not every broker knows the topic {topic} yet")
+        time.sleep(ASK_AGAIN_SECONDS)
 
 
 @contextmanager
