@@ -19,7 +19,7 @@ from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError
 from kafka.serializer import Serializer
 
 from adapters.kafka.client import TouchlineClient, require
@@ -50,6 +50,8 @@ DOUBT_SECONDS = 5.0
 
 END_SECONDS = 0.2
 """How long to wait for a producer's thread to end; it has been told to send nothing more."""
+
+NO_ANSWER = "Kafka does not answer, or the topic does not exist"
 
 _RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 """Closing a connection drops what the operating system has not sent yet."""
@@ -147,17 +149,16 @@ class Publisher:
         if line is not None:
             self._say_trouble(line.trouble)
         if spent:
-            self._say(is_away=True, why=None if line is None else line.broken_by)
+            self._say(is_away=True, why=NO_ANSWER if line is None else repr(line.broken_by))
             self._replace_line()
         elif line is not None and line.has_acknowledged:
             self._say(is_away=False)
 
-    def _say(self, *, is_away: bool, why: object = None) -> None:
+    def _say(self, *, is_away: bool, why: str = "") -> None:
         """Once for each change: what fails meanwhile is told to whoever publishes."""
         if is_away and not self._is_away:
             _logger.warning(
-                "Kafka does not acknowledge what is published: giving it up, trying on (%s)",
-                why or "it does not answer, or the topic does not exist",
+                "Kafka does not acknowledge what is published: giving it up, trying on (%s)", why
             )
         if self._is_away and not is_away:
             _logger.info("Kafka acknowledges again")
@@ -181,8 +182,10 @@ class Publisher:
                 late += [each for each in waiting if each.deadline <= now]
                 self._send(each for each in waiting if each.deadline > now)
         if late:
-            self._say(is_away=True)
-        _give_up(late, "Kafka does not answer, or the topic does not exist")
+            if self._line is not None:
+                self._line.has_acknowledged = False
+            self._say(is_away=True, why=NO_ANSWER)
+        _give_up(late, NO_ANSWER)
 
     def _replace_line(self) -> None:
         self._end_line()
@@ -288,7 +291,7 @@ class _Line:
             self._producer.close(timeout=0)
         except KafkaError as error:
             _logger.warning("closing a Kafka producer: %s", error)
-        _give_up(self._unacknowledged, "given up")
+        _give_up(self._unacknowledged, self.broken_by or "the bus was closed")
 
     def _acknowledge(self, future: "Future[Placed]", metadata: Any) -> None:
         if metadata.offset < 0:
@@ -298,9 +301,12 @@ class _Line:
             _settle(future, Placed(metadata.topic, metadata.partition, metadata.offset))
 
     def _fail(self, future: "Future[Placed]", error: Exception) -> None:
+        if self.broken_by is not None and isinstance(error, IllegalStateError):
+            _settle(future, _given_up(self.broken_by))  # it is only that this producer was ended
+            return
         self.broken_by = self.broken_by or error
         self._on_break()
-        _settle(future, translated(self.broken_by, "publishing"))
+        _settle(future, translated(error, "publishing"))
 
     def _connect(self, **configs: Any) -> TouchlineClient:
         self._client = TouchlineClient(**configs)
@@ -343,10 +349,14 @@ def _running_future() -> "Future[Placed]":
     return future
 
 
-def _give_up(waiting: Iterable[_Waiting], why: str) -> None:
+def _give_up(waiting: Iterable[_Waiting], why: object) -> None:
     for each in waiting:
         if not each.future.done():
-            _settle(each.future, BusUnavailable(f"Kafka: a record was given up: {why}"))
+            _settle(each.future, _given_up(why))
+
+
+def _given_up(why: object) -> BusUnavailable:
+    return BusUnavailable(f"Kafka: a record was given up: {why!s}")
 
 
 def _wrong_number(topic: str, found: int) -> BusUnavailable:

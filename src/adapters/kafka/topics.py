@@ -102,7 +102,10 @@ def _known(admin: Any, topic: str) -> tuple[Mapping[str, Any], Mapping[str, Any]
         if described["partitions"] and configs:
             return described, configs
         if time.monotonic() > deadline:
-            raise BusUnavailable(f"Kafka: not every broker knows the topic {topic} yet")
+            raise BusUnavailable(
+                f"Kafka: not every broker knows the topic {topic} yet, or its settings may not be"
+                " read (DescribeConfigs)"
+            )
         time.sleep(ASK_AGAIN_SECONDS)
 
 

@@ -78,8 +78,7 @@ def test_partitions_that_are_added_later(site: Site) -> None:
 def new_event(client: Client) -> str | None:
     """None where it is not decided in time: the consumers may be just starting."""
     answer = client.post_event()
-    event: str = answer.json()["id"]
-    return event if answer.status_code == 201 else None
+    return str(answer.json()["id"]) if answer.status_code == 201 else None
 
 
 def start(site: Site) -> None:
