@@ -14,7 +14,7 @@ from kafka import KafkaProducer
 
 from adapters.cloudevents import CloudEventsCodec
 from adapters.kafka.bus import KafkaBus
-from adapters.kafka.publisher import _producer_config
+from adapters.kafka.producer import producer_config
 from adapters.kafka.topics import create_topics
 from benchmarks.backlog import placed
 from domain.log import PARTITIONS, TOPICS, NewRecord, partition_of
@@ -44,7 +44,7 @@ def measure(broker: KafkaBroker, records: Sequence[NewRecord]) -> None:
         broker.settings, TOPICS, partitions=PARTITIONS, replication_factor=1, min_insync_replicas=1
     )
     bus = KafkaBus(broker.settings)
-    producer = KafkaProducer(**_producer_config(broker.settings) | {"max_block_ms": 60_000})
+    producer = KafkaProducer(**producer_config(broker.settings) | {"max_block_ms": 60_000})
 
     def ours(portion: Sequence[NewRecord]) -> None:
         for future in bus.publish(portion):

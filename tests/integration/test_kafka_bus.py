@@ -65,8 +65,8 @@ def test_one_client_is_enough_to_publish(buses: OpenBus) -> None:
 def test_is_up_may_be_asked_while_a_producer_ends(kafka_buses: Callable[[], KafkaBus]) -> None:
     bus = kafka_buses()
     assert bus.is_up()
-    assert bus._publisher._line is not None
-    bus._publisher._line.end()
+    assert bus._publisher._producer is not None
+    bus._publisher._producer.end()
     assert not bus.is_up()
 
 

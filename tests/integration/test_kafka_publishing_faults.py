@@ -12,7 +12,8 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from adapters.kafka.publisher import DOUBT_SECONDS, LARGEST_REQUEST_BYTES
+from adapters.kafka.producer import LARGEST_REQUEST_BYTES
+from adapters.kafka.publisher import DOUBT_SECONDS
 from domain.errors import BusUnavailable, Misconfigured
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, NewRecord, Placed
 from domain.ports import MessageBus

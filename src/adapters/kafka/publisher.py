@@ -1,70 +1,30 @@
 """Publishing: a record is acknowledged in time, or given up and never sent later.
 
-kafka-python 3.0.12 keeps neither promise alone. A batch is not given up while its producer waits
-for its id; a producer that gave up a batch it had sent stays without an id for ever; and closing a
-producer that holds unsent records leaves it running, and sending. So each producer is watched from
-outside, and the first record that fails or takes too long ends it, with all it has not got
-acknowledged: order is kept, and nothing can be sent later. Another producer takes over.
+One producer is watched at a time. The first record that fails or takes too long ends it, with all
+it has not got acknowledged: order is kept, and nothing can be sent later. Another takes over.
 """
 
 import logging
-import socket
-import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from threading import Event, RLock, Thread
 from time import monotonic, sleep
-from typing import Any, NamedTuple
 
-from kafka import KafkaProducer
-from kafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError
-from kafka.serializer import Serializer
-
-from adapters.kafka.client import TouchlineClient, require
-from adapters.kafka.errors import domain_errors, translated
-from adapters.kafka.mending import HeaderName
+from adapters.kafka.producer import Producer, Waiting, give_up
 from adapters.kafka.settings import KafkaSettings
 from domain.errors import BusUnavailable, Misconfigured, TouchlineError
-from domain.log import EVENTS_TAXONOMY, PARTITIONS, NewRecord, Placed, partition_of
-
-NEWEST_KAFKA = (4, 3)
-"""The newest release that kafka-python 3.0.12 knows; it speaks to older ones as they need it. To
-name one lets a producer begin while no broker can be asked."""
-
-BATCH_BYTES = 256 << 10
-LINGER_MS = 2
-"""One batch per partition is under way at a time: it should be large, and not wait long."""
-
-LARGEST_REQUEST_BYTES = 1 << 20
-"""What a broker accepts by default, in one record or one batch."""
+from domain.log import NewRecord, Placed
 
 RETRY_SECONDS = 0.01
 """Between two looks at whether a topic that was not known is known by now."""
 
-IS_UP_SECONDS = 1.0
-
 DOUBT_SECONDS = 5.0
 """After a record was given up Kafka counts as down for so long, though it answers."""
 
-END_SECONDS = 0.2
-"""How long to wait for a producer's thread to end; it has been told to send nothing more."""
-
 NO_ANSWER = "Kafka does not answer, or the topic does not exist"
 
-_RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-"""Closing a connection drops what the operating system has not sent yet."""
-
 _logger = logging.getLogger(__name__)
-
-
-class _Waiting(NamedTuple):
-    """A record on its way, and who waits for it."""
-
-    record: NewRecord
-    future: "Future[Placed]"
-    deadline: float
 
 
 class Publisher:
@@ -81,16 +41,16 @@ class Publisher:
         self._is_away = False
         self._gave_up_at = float("-inf")
         self._trouble_told = ""
-        self._held: dict[str, deque[_Waiting]] = {}
+        self._held: dict[str, deque[Waiting]] = {}
         """By topic, what no producer takes yet: the topic is not known, or a producer not there."""
-        self._line: _Line | None = _Line(settings, self._wake.set)
+        self._producer: Producer | None = Producer(settings, self._wake.set)
         self._keeper = Thread(target=self._keep, name="kafka-publisher", daemon=True)
         self._keeper.start()
 
     def is_up(self) -> bool:
         """Ask a broker, now; raise what is known of why none answers, or takes nothing."""
-        line = self._line
-        if self._closed or line is None or not line.is_up():
+        producer = self._producer
+        if self._closed or producer is None or not producer.is_up():
             return False
         if monotonic() - self._gave_up_at < DOUBT_SECONDS:
             raise BusUnavailable("Kafka answers, but does not acknowledge all that is published")
@@ -99,7 +59,7 @@ class Publisher:
     def publish(self, records: Sequence[NewRecord]) -> list["Future[Placed]"]:
         """As MessageBus.publish promises."""
         deadline = monotonic() + self._patience
-        waiting = [_Waiting(record, _running_future(), deadline) for record in records]
+        waiting = [Waiting(record, _running_future(), deadline) for record in records]
         with self._lock:
             closed = self._closed
             if not closed:
@@ -107,7 +67,7 @@ class Publisher:
                 if self._held:
                     self._wake.set()
         if closed:
-            _give_up(waiting, "the bus is closed")
+            give_up(waiting, "the bus is closed")
         return [each.future for each in waiting]
 
     def close(self) -> None:
@@ -117,11 +77,11 @@ class Publisher:
         self._wake.set()
         self._keeper.join()
 
-    def _send(self, waiting: Iterable[_Waiting]) -> None:
-        line = self._line
+    def _send(self, waiting: Iterable[Waiting]) -> None:
+        producer = self._producer
         for each in waiting:
             topic = each.record.topic
-            if topic in self._held or line is None or not line.send(each):
+            if topic in self._held or producer is None or not producer.send(each):
                 self._held.setdefault(topic, deque()).append(each)
 
     def _keep(self) -> None:
@@ -129,29 +89,29 @@ class Publisher:
         while not self._closed:
             self._wake.wait(RETRY_SECONDS if self._held else self._look_seconds)
             self._wake.clear()
-            for step in (self._look_after_line, self._try_again):
+            for step in (self._look_after_producer, self._try_again):
                 try:
                     step()
                 except Exception:
                     # No thread or file to be had, or whatever it is: no record is held for good.
                     _logger.exception("publishing to Kafka failed, trying on")
                     sleep(self._look_seconds)
-        self._end_line()
+        self._end_producer()
         with self._lock:
             held, self._held = self._held, {}
         for waiting in held.values():
-            _give_up(waiting, "the bus was closed")
+            give_up(waiting, "the bus was closed")
 
-    def _look_after_line(self) -> None:
+    def _look_after_producer(self) -> None:
         with self._lock:
-            line = self._line
-            spent = line is None or line.is_spent(monotonic())
-        if line is not None:
-            self._say_trouble(line.trouble)
+            producer = self._producer
+            spent = producer is None or producer.is_spent(monotonic())
+        if producer is not None:
+            self._say_trouble(producer.trouble)
         if spent:
-            self._say(is_away=True, why=NO_ANSWER if line is None else repr(line.broken_by))
-            self._replace_line()
-        elif line is not None and line.has_acknowledged:
+            self._say(is_away=True, why=NO_ANSWER if producer is None else repr(producer.broken_by))
+            self._replace_producer()
+        elif producer is not None and producer.has_acknowledged:
             self._say(is_away=False)
 
     def _say(self, *, is_away: bool, why: str = "") -> None:
@@ -174,7 +134,7 @@ class Publisher:
         self._trouble_told = text
 
     def _try_again(self) -> None:
-        late: list[_Waiting] = []
+        late: list[Waiting] = []
         now = monotonic()
         with self._lock:
             held, self._held = self._held, {}
@@ -182,164 +142,26 @@ class Publisher:
                 late += [each for each in waiting if each.deadline <= now]
                 self._send(each for each in waiting if each.deadline > now)
         if late:
-            if self._line is not None:
-                self._line.has_acknowledged = False
+            if self._producer is not None:
+                self._producer.has_acknowledged = False
             self._say(is_away=True, why=NO_ANSWER)
-        _give_up(late, NO_ANSWER)
+        give_up(late, NO_ANSWER)
 
-    def _replace_line(self) -> None:
-        self._end_line()
+    def _replace_producer(self) -> None:
+        self._end_producer()
         try:
-            line = _Line(self._settings, self._wake.set)
+            producer = Producer(self._settings, self._wake.set)
         except Misconfigured as error:
             self._say_trouble(error)
             return
         with self._lock:
-            self._line = line
+            self._producer = producer
 
-    def _end_line(self) -> None:
+    def _end_producer(self) -> None:
         with self._lock:
-            line, self._line = self._line, None
-        if line is not None:
-            line.end()
-
-
-class _Line:
-    """One producer, and what was handed to it."""
-
-    def __init__(self, settings: KafkaSettings, on_break: Callable[[], None]) -> None:
-        self._on_break = on_break
-        self._unacknowledged: list[_Waiting] = []
-        self.broken_by: Exception | None = None
-        """What went wrong first: that this producer ends is no reason to tell anybody."""
-        self.has_acknowledged = False
-        """Whether Kafka took anything that this producer sent."""
-        self._client: TouchlineClient | None = None
-        try:
-            self._producer = KafkaProducer(**_producer_config(settings), kafka_client=self._connect)
-        except (KafkaError, ValueError) as error:
-            raise Misconfigured(f"Kafka: no producer can be made: {error}") from error
-        except RuntimeError:  # no thread to be had: what the library leaves behind are descriptors
-            if self._client is not None:
-                self._client.close()
-            raise
-
-    @property
-    def trouble(self) -> TouchlineError | None:
-        """Why no broker answers, where it is known and doesn't pass by itself."""
-        return None if self._client is None else self._client.trouble
-
-    def is_up(self) -> bool:
-        if self._client is None:
-            return False
-        # Every process needs this topic; who needs the other one as well says so itself.
-        with domain_errors("asking for topics"):
-            found = self._client.described([EVENTS_TAXONOMY], within=IS_UP_SECONDS)
-        if found is not None:
-            require([EVENTS_TAXONOMY], found)
-        elif (trouble := self.trouble) is not None:
-            raise trouble
-        return found is not None
-
-    def send(self, waiting: _Waiting) -> bool:
-        """Whether the producer took the record, for better or worse."""
-        if self.broken_by is not None:
-            return False
-        topic, key, value, headers = waiting.record
-        named = [(HeaderName(name), content) for name, content in headers]
-        try:
-            if (found := len(self._producer.partitions_for(topic))) != PARTITIONS:
-                _settle(waiting.future, _wrong_number(topic, found))
-                return True
-            sent = self._producer.send(
-                topic,
-                key=key,
-                value=_NULL if value is None else value,
-                headers=named,
-                # Not left to the producer: while partitions are being added it would go by their
-                # new number, and a key's records would lie in two places.
-                partition=None if key is None else partition_of(key, PARTITIONS),
-            )
-        except (KafkaTimeoutError, ValueError):
-            return False  # the topic is not known
-        except KafkaError as error:
-            _settle(waiting.future, translated(error, "publishing"))
-            return True
-        except Exception as error:  # whatever it is: another producer may do better
-            _logger.exception("publishing to Kafka failed")
-            self._fail(waiting.future, error)
-            return True
-        self._unacknowledged.append(waiting)
-        sent.add_callback(self._acknowledge, waiting.future)
-        sent.add_errback(self._fail, waiting.future)
-        return True
-
-    def is_spent(self, now: float) -> bool:
-        """Whether a record failed or takes too long."""
-        self._unacknowledged = [each for each in self._unacknowledged if not each.future.done()]
-        if self.broken_by is None and any(each.deadline <= now for each in self._unacknowledged):
-            self.broken_by = KafkaTimeoutError("no acknowledgement in time")
-        return self.broken_by is not None
-
-    def end(self) -> None:
-        """Give up all that is not acknowledged, and see to it that nothing is sent any more."""
-        # Its own close(timeout) raises while records are unsent, and goes on sending them.
-        sender = self._producer._sender  # noqa: SLF001
-        sender.force_close()
-        sender.join(END_SECONDS)
-        try:
-            self._producer.close(timeout=0)
-        except KafkaError as error:
-            _logger.warning("closing a Kafka producer: %s", error)
-        _give_up(self._unacknowledged, self.broken_by or "the bus was closed")
-
-    def _acknowledge(self, future: "Future[Placed]", metadata: Any) -> None:
-        if metadata.offset < 0:
-            _settle(future, BusUnavailable("Kafka has the record but does not tell its place"))
-        else:
-            self.has_acknowledged = True
-            _settle(future, Placed(metadata.topic, metadata.partition, metadata.offset))
-
-    def _fail(self, future: "Future[Placed]", error: Exception) -> None:
-        if self.broken_by is not None and isinstance(error, IllegalStateError):
-            _settle(future, _given_up(self.broken_by))  # it is only that this producer was ended
-            return
-        self.broken_by = self.broken_by or error
-        self._on_break()
-        _settle(future, translated(error, "publishing"))
-
-    def _connect(self, **configs: Any) -> TouchlineClient:
-        self._client = TouchlineClient(**configs)
-        return self._client
-
-
-class _NullSerializer(Serializer):  # type: ignore[misc]  # kafka-python is untyped
-    """kafka-python refuses a record without key and value, Kafka does not."""
-
-    def serialize(self, topic: str, headers: object, data: object) -> object:
-        return None if data is _NULL else data
-
-
-_NULL = object()
-
-
-def _producer_config(settings: KafkaSettings) -> dict[str, Any]:
-    request_ms = int(settings.give_up_seconds * 600)
-    return settings.client_config() | {
-        "api_version": NEWEST_KAFKA,
-        "metrics_enabled": False,
-        "acks": "all",
-        "enable_idempotence": True,
-        "batch_size": BATCH_BYTES,
-        "linger_ms": LINGER_MS,
-        "max_request_size": LARGEST_REQUEST_BYTES,
-        "max_block_ms": 1,
-        "request_timeout_ms": request_ms,
-        "delivery_timeout_ms": int(settings.give_up_seconds * 750),
-        "retry_backoff_ms": 50,
-        "socket_options": [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), _RESET_ON_CLOSE],
-        "value_serializer": _NullSerializer(),
-    }
+            producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.end()
 
 
 def _running_future() -> "Future[Placed]":
@@ -347,26 +169,3 @@ def _running_future() -> "Future[Placed]":
     future: Future[Placed] = Future()
     future.set_running_or_notify_cancel()
     return future
-
-
-def _give_up(waiting: Iterable[_Waiting], why: object) -> None:
-    for each in waiting:
-        if not each.future.done():
-            _settle(each.future, _given_up(why))
-
-
-def _given_up(why: object) -> BusUnavailable:
-    return BusUnavailable(f"Kafka: a record was given up: {why!s}")
-
-
-def _wrong_number(topic: str, found: int) -> BusUnavailable:
-    return BusUnavailable(f"Kafka: {topic} has {found} partitions, not {PARTITIONS}")
-
-
-def _settle(future: "Future[Placed]", outcome: Placed | Exception) -> None:
-    """The first word on a record stands."""
-    with suppress(InvalidStateError):
-        if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)

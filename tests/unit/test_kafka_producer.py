@@ -5,7 +5,7 @@ from concurrent.futures import Future
 import pytest
 from kafka.errors import IllegalStateError, MessageSizeTooLargeError
 
-from adapters.kafka.publisher import _Line
+from adapters.kafka.producer import Producer
 from adapters.kafka.settings import KafkaSettings
 from domain.errors import BusUnavailable, Misconfigured
 from domain.log import Placed
@@ -13,14 +13,14 @@ from domain.log import Placed
 
 def test_nobody_is_told_the_fault_of_another_record() -> None:
     """A producer that is ended gives all up that it holds."""
-    line = _Line(KafkaSettings(bootstrap_servers="localhost:1"), lambda: None)
+    producer = Producer(KafkaSettings(bootstrap_servers="localhost:1"), lambda: None)
     try:
         refused, beside = Future[Placed](), Future[Placed]()
-        line._fail(refused, MessageSizeTooLargeError())
-        line._fail(beside, IllegalStateError("Producer is closed forcefully."))
+        producer._fail(refused, MessageSizeTooLargeError())
+        producer._fail(beside, IllegalStateError("Producer is closed forcefully."))
         with pytest.raises(Misconfigured, match="MessageSizeTooLarge"):
             refused.result(timeout=0)
         with pytest.raises(BusUnavailable, match=r"given up: .*MessageSizeTooLarge"):
             beside.result(timeout=0)
     finally:
-        line.end()
+        producer.end()
