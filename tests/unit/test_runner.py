@@ -3,7 +3,7 @@
 import errno
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, cast
 
 import pytest
@@ -55,6 +55,23 @@ class Part:
         pass
 
 
+def runner_of(
+    part: Part,
+    stop: threading.Event,
+    *,
+    make: Callable[[], Consumer] | None = None,
+    listen: Callable[[], Listener] | None = None,
+) -> ConsumerRunner:
+    """Its consumer and its listener are this part, unless they are made in another way."""
+    return ConsumerRunner(
+        ConsumerName.BET_WRITER,
+        make=make or (lambda: cast("Consumer", cast("Any", part))),
+        listen=listen or (lambda: cast("Listener", cast("Any", part))),
+        stop=stop,
+        close=part.close,
+    )
+
+
 @pytest.mark.parametrize("call", ["turn", "wait"])
 @pytest.mark.parametrize("error", [DatabaseUnavailable("away"), ValueError("a fault of ours")])
 def test_it_goes_on_whatever_fails(
@@ -62,13 +79,7 @@ def test_it_goes_on_whatever_fails(
 ) -> None:
     monkeypatch.setattr("entrypoints.runner.WELL_AFTER", 0)
     part, stop = Part(call, error), threading.Event()
-    runner = ConsumerRunner(
-        ConsumerName.BET_WRITER,
-        make=lambda: cast("Consumer", cast("Any", part)),
-        listen=lambda: cast("Listener", cast("Any", part)),
-        stop=stop,
-        close=part.close,
-    )
+    runner = runner_of(part, stop)
     thread = threading.Thread(target=runner.run, daemon=True)
     thread.start()
     assert part.turned.wait(PATIENCE)
@@ -89,13 +100,7 @@ def test_it_goes_on_once_it_can_listen() -> None:
             raise error
         return cast("Listener", cast("Any", part))
 
-    runner = ConsumerRunner(
-        ConsumerName.BET_WRITER,
-        make=lambda: cast("Consumer", cast("Any", part)),
-        listen=listen,
-        stop=stop,
-        close=part.close,
-    )
+    runner = runner_of(part, stop, listen=listen)
     thread = threading.Thread(target=runner.run, daemon=True)
     thread.start()
     assert part.turned.wait(PATIENCE)
@@ -113,13 +118,7 @@ def test_what_is_told_is_heard_while_it_cannot_go_on() -> None:
             stop.set()
         raise Misconfigured("the topic bets.state does not exist")
 
-    runner = ConsumerRunner(
-        ConsumerName.BET_WRITER,
-        make=missing,
-        listen=lambda: cast("Listener", cast("Any", listener)),
-        stop=stop,
-        close=listener.close,
-    )
+    runner = runner_of(listener, stop, make=missing)
     thread = threading.Thread(target=runner.run, daemon=True)
     thread.start()
     thread.join(PATIENCE)
@@ -130,13 +129,7 @@ def test_what_is_told_is_heard_while_it_cannot_go_on() -> None:
 def test_what_is_known_is_told_while_it_cannot_go_on() -> None:
     """A lag doesn't vanish from the metrics just when nothing goes on."""
     part = Part("turn", DatabaseUnavailable("away"))
-    runner = ConsumerRunner(
-        ConsumerName.BET_WRITER,
-        make=lambda: cast("Consumer", cast("Any", part)),
-        listen=lambda: cast("Listener", cast("Any", part)),
-        stop=threading.Event(),
-        close=part.close,
-    )
+    runner = runner_of(part, threading.Event())
     reading = Reading(LogPartition(EVENTS_TAXONOMY, 0, LOG), 3, end=10)
     runner.consumer = runner._make()
     runner.trouble = None
@@ -167,13 +160,7 @@ class Script(Part, threading.Event):
         self.pauses: list[float] = []
         self.troubled: list[bool] = []
         """Whether the runner was, before each turn but the first."""
-        self.runner = ConsumerRunner(
-            ConsumerName.BET_WRITER,
-            make=lambda: cast("Consumer", cast("Any", self)),
-            listen=lambda: cast("Listener", cast("Any", self)),
-            stop=self,
-            close=self.close,
-        )
+        self.runner = runner_of(self, self)
 
     def turn(self, *, idle: float) -> Iterator[Step]:
         self.troubled.append(self.runner.trouble is not None)
