@@ -18,11 +18,11 @@ from tests.world import KICK_OFF, World, goal
 EVENT_WRITER, BET_WRITER, BET_SCORER = ConsumerName
 
 
-def a_goal_that_nobody_told() -> tuple[World, UUID]:
-    """An event at 1-0, as only the Event Writer knows, with a bet on the first team."""
+def a_goal_that_nobody_told(market: Market = Market.TEAM_1) -> tuple[World, UUID]:
+    """An event at 1-0, as only the Event Writer knows, with a bet on this market."""
     world = World()
     event_id = world.create().id
-    world.place(event_id, Market.TEAM_1)
+    world.place(event_id, market)
     world.update(event_id, KICK_OFF)
     world.submit(world.updating(event_id, goal("1-0")))
     world.settle([EVENT_WRITER])
@@ -77,12 +77,7 @@ def test_what_was_told_and_not_read() -> None:
 
 def test_what_is_told_of_an_earlier_step_comes_too_late() -> None:
     """1-0 and back to 0-0: the bet stands as it did, but the first step's slice is under way."""
-    world = World()
-    event_id = world.create().id
-    world.place(event_id, Market.DRAW)
-    world.update(event_id, KICK_OFF)
-    world.submit(world.updating(event_id, goal("1-0")))
-    world.settle([EVENT_WRITER])
+    world, event_id = a_goal_that_nobody_told(Market.DRAW)
     for step in world.consumers[BET_WRITER][0].turn(idle=0):
         if step is Step.COMMITTED:
             break
