@@ -240,6 +240,27 @@ def test_who_presses_twice_bets_once(client: Client, new_page: NewPage) -> None:
     expect(page.locator("#mine li")).to_have_count(3)
 
 
+def test_a_bet_under_way_holds_up_no_other(client: Client, new_page: NewPage) -> None:
+    event_id = a_match(client)
+    page = new_page(player_page(client, event_id), user="Kim")
+    sent: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        sent.append(route)
+        if len(sent) > 1:
+            route.continue_()
+
+    page.route("**/pages/bets", hold_the_first)
+    draw = page.get_by_role("button", name="Draw")
+    draw.dblclick()
+    page.get_by_role("button", name="France").click()
+    expect(page.locator("#mine li b")).to_have_text(["France"])
+    sent[0].continue_()
+    expect(page.locator("#mine li")).to_have_count(2)
+    assert len(sent) == 2
+    assert bets_of(client, event_id, "Kim") == 2
+
+
 def test_who_presses_create_twice_creates_one_match(client: Client, new_page: NewPage) -> None:
     page = new_page(client.events_url)
     page.get_by_label("Team 1").fill("Twice ")

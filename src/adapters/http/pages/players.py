@@ -163,8 +163,6 @@ def _take_forms(router: APIRouter, desk: Desk) -> None:
             raise HTTPException(409, f"You play as {user} by now: load the page again.")
         key = fields.pop("key", None)
         bet = NewBet.model_validate({**fields, "userId": user})
-        # One press is one bet on one market, however often it is sent.
-        key = key and f"{key}-{bet.market}"
         return await _placed(desk, await submit_bet(desk, bet, key=key, owner=caller.owner))
 
 

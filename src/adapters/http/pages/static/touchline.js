@@ -105,11 +105,15 @@ document.addEventListener("DOMContentLoaded", () => {
     else if (requestConfig.elt.matches("[data-answers]")) backToAsker();
   });
   // Pressed twice, or held down, it is one request; only a moment later it is another one.
+  body.addEventListener("htmx:beforeRequest", event => clearTimeout(event.detail.elt.renewal));
   body.addEventListener("htmx:afterRequest", event => {
     const form = event.detail.elt, status = event.detail.xhr.status;
     if (!status || status === 503) return;
-    if (form.matches("[data-new-key]")) setTimeout(newKey, KEY_SECONDS * 1000, form);
-    if (form.matches("[data-reset]") && status < 300) setTimeout(() => { form.reset(); newKey(form); }, KEY_SECONDS * 1000);
+    if (!form.matches("[data-new-key]")) return;
+    form.renewal = setTimeout(() => {
+      if (form.matches("[data-reset]") && status < 300) form.reset();
+      newKey(form);
+    }, KEY_SECONDS * 1000);
   });
   body.addEventListener("htmx:sendError", event => {
     const target = event.detail.target;
