@@ -1,10 +1,11 @@
 """A real Chromium, and a Touchline to open in it."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.integration.system import Client, Up, running_up
 from tests.setup import chromium
@@ -20,6 +21,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -73,9 +75,32 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
     assert complaints == []
 
 
+def patient(folder: Path) -> Path:
+    """Where a Touchline runs that waits long for a verdict: on any machine a page says what became
+    of a request, not that it is undecided."""
+    with (folder / ".env").open("a") as settings:
+        settings.write(f"TOUCHLINE_ANSWER_WAIT_MS={PATIENCE_MS}\n")
+    return folder
+
+
+_VISIBILITY = """hidden => {
+  Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def hide(page: Page) -> None:
+    """Nobody looks at it any more."""
+    page.evaluate(_VISIBILITY, True)
+
+
+def show(page: Page) -> None:
+    page.evaluate(_VISIBILITY, False)
+
+
 @pytest.fixture(scope="session")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with running_up(tmp_path_factory.mktemp("browser")) as up:
+    with running_up(patient(tmp_path_factory.mktemp("browser"))) as up:
         yield up
 
 

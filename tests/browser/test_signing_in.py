@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from adapters.http.access import Role
 from adapters.http.tokens import LEEWAY, JsonWebTokens
-from tests.browser.conftest import NewPage
+from tests.browser.conftest import NewPage, hide, patient, show
 from tests.integration.system import Up, running_up
 
 SECRET = "what signs the tokens of these tests"
@@ -18,7 +18,7 @@ SECRET = "what signs the tokens of these tests"
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     folder = tmp_path_factory.mktemp("guarded")
     (folder / ".env").write_text(f"TOUCHLINE_AUTH=jwt\nTOUCHLINE_AUTH_SECRET={SECRET}\n")
-    with running_up(folder) as up:
+    with running_up(patient(folder)) as up:
         yield up
 
 
@@ -57,6 +57,9 @@ def test_a_match_between_two_who_signed_in(guarded: Up, new_page: NewPage) -> No
     brief = new_page(f"{client.bets_url}/pages/sign-in#{brief_token('Bea')}")
     brief.get_by_role("button", name="Sign in").click()
     expect(brief.locator("p.who")).to_have_text("You play as Bea")
+    asleep = brief.context.new_page()
+    asleep.goto(client.bets_url)
+    hide(asleep)
     desk.goto(f"{client.events_url}/docs")
     expect(desk.locator("#operations-events-create_event")).to_contain_text("/events")
     desk.go_back()
@@ -91,3 +94,5 @@ def test_a_match_between_two_who_signed_in(guarded: Up, new_page: NewPage) -> No
     expect(player).to_have_url(f"{client.bets_url}/pages/sign-in")
     # What it showed is over with its token, and it says what to do.
     brief.wait_for_url("**/pages/sign-in")
+    show(asleep)
+    asleep.wait_for_url("**/pages/sign-in")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import NewPage
+from tests.browser.conftest import NewPage, patient
 from tests.integration.system import (
     Client,
     Processes,
@@ -21,6 +21,14 @@ def do(page: Page, control: str, asks: str) -> None:
     expect(page.locator("#reply .asks p")).to_contain_text(asks)
     page.locator("#confirm").click()
     expect(page.locator("#reply .done")).to_contain_text("Done")
+
+
+def a_reload_shows_the_same(page: Page) -> None:
+    parts = ("#head", "#markets", "#timeline", "#mine", "#betting")
+    before = [page.locator(each).inner_text() for each in parts]
+    page.reload()
+    expect(page.locator("#connection")).to_have_text("Live")
+    assert [page.locator(each).inner_text() for each in parts] == before
 
 
 def event_of(client: Client, *teams: str) -> str:
@@ -68,11 +76,9 @@ class Match:
         expect(player.locator(".teams .score")).to_have_text("1\u20130")
         expect(draw.locator(".badge")).to_have_text("losing")
         expect(player.locator("#news")).to_contain_text("Your bet on Draw is losing.")
-        parts = ("#head", "#markets", "#timeline", "#mine", "#betting")
-        before = [player.locator(each).inner_text() for each in parts]
-        player.reload()
-        expect(player.locator("#connection")).to_have_text("Live")
-        assert [player.locator(each).inner_text() for each in parts] == before
+        expect(player.locator(".lead")).to_contain_text("0 of 2 bets are winning")
+        expect(player.locator("#markets")).not_to_contain_text("winning")
+        a_reload_shows_the_same(player)
         do(desk, "#home-down", "1\u20130 becomes 0\u20130?")
         desk.locator("#typed-home").fill("0")
         desk.locator("#typed-away").fill("2")
@@ -114,7 +120,7 @@ class TestUp(Match):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        with running_up(tmp_path_factory.mktemp("up")) as system:
+        with running_up(patient(tmp_path_factory.mktemp("up"))) as system:
             yield system
 
 
@@ -124,7 +130,7 @@ class TestKafka(Match):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        with running_on_kafka(tmp_path_factory.mktemp("kafka")) as system:
+        with running_on_kafka(patient(tmp_path_factory.mktemp("kafka"))) as system:
             yield system
 
     def test_a_goal_while_the_server_was_away(self, system: Processes, new_page: NewPage) -> None:
@@ -140,6 +146,7 @@ class TestKafka(Match):
         client.update(event_id, score="1-0")
         client.update(event_id, score="2-0")
         system.start_one("bets-api")
+        system.are_ready()
         expect(page.locator("#connection")).to_have_text("Live")
         expect(page.locator("#mine .badge")).to_have_text("winning")
         expect(page.locator(".story li")).to_have_count(4)

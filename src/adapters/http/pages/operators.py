@@ -155,8 +155,6 @@ def _keep_live(router: APIRouter, desk: Desk, feed: Feed) -> None:
     async def joined(
         request: Request, caller: CallerOf, event_id: UuidText | None = None
     ) -> AsyncIterator[Stream]:
-        if event_id is not None:
-            await desk.read(lambda uow: get_event(uow, event_id))
         views = _views(event_id)
         async with feed.joined(
             views, event_id=event_id, since=since(request), caller=caller

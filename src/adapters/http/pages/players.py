@@ -182,8 +182,6 @@ def _keep_live(router: APIRouter, desk: Desk, feed: Feed) -> None:
         event_id: UuidText | None = None,
     ) -> AsyncIterator[Stream]:
         views = _views(page, user, event_id)
-        if event_id is not None:
-            await desk.read(lambda uow: get_event(uow, event_id))
         async with feed.joined(
             views, event_id=event_id, since=since(request), caller=caller
         ) as stream:

@@ -57,7 +57,8 @@ def _to_sign_in(request: Request) -> Response:
     if is_part(request):
         return Response(status_code=401, headers={"HX-Redirect": SIGN_IN})
     if request.headers.get("accept") == "text/event-stream":
-        return Response(status_code=401)
+        # A page isn't told the status of its stream; it would ask again for ever.
+        return Response("event: expired\ndata:\n\n", media_type="text/event-stream")
     return RedirectResponse(SIGN_IN, 303)
 
 
