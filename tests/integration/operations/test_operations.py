@@ -5,11 +5,13 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from kafka import KafkaAdminClient
 
 from domain.log import EVENTS_TAXONOMY, PARTITIONS, TOPICS, NewRecord
+from tests.contracts.logs import placed_record
 from tests.integration.operations.procedure import arguments, follow
 from tests.integration.operations.tables import contents, deletions, versions_of_bets
 from tests.integration.players import MARKETS, MatchBet, MatchEvent
@@ -37,6 +39,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def plain(url: str) -> str:
     """As PostgreSQL's own programs read it, too."""
     return url.replace("postgresql+psycopg2:", "postgresql:")
+
+
+def refused() -> NewRecord:
+    """A bet on no event. The APIs ask for one only by chance: when an event moves on meanwhile."""
+    return placed_record(str(uuid4()), MARKETS[0])
 
 
 def test_a_lost_database_is_restored(site: Site) -> None:
@@ -81,8 +88,8 @@ def test_the_tables_are_built_anew(site: Site) -> None:
     system = site.system
     old = system.environment[URL]
     with Promises(system.client).kept_busy():
-        system.append(UNREADABLE)
-        # Something of everything: also a refusal, and a deletion.
+        system.append(UNREADABLE, refused())
+        # Something of everything: also a deletion.
         eventually(lambda: all(contents(old).values()))
     system.verify()
     before = contents(old)
