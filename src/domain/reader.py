@@ -21,6 +21,9 @@ from domain.records import Position
 from domain.recreation import register
 from domain.rulings import Batch, Decoded, Handler, Lane, place_in
 
+NEVER = float("-inf")
+"""Before all times."""
+
 LOOK_INTERVAL = 1.0
 """Seconds between two looks at the log's end."""
 
@@ -56,7 +59,7 @@ class Reader:
         self._watch = Stopwatch(observer, monotonic)
         self._unstarted: set[LogPartition] = set()
         self._readings: dict[LogPartition, Reading] = {}
-        self._looked_at = float("-inf")
+        self._looked_at = NEVER
 
     @property
     def readings(self) -> Collection[Reading]:
@@ -240,6 +243,9 @@ class Reader:
         it stood at the end at the moment of asking. Under load, too, that moment comes."""
         now = self._monotonic()
         if now - self._looked_at >= LOOK_INTERVAL and self._readings:
+            if self._looked_at > NEVER:
+                # A turn may be longer than looks are apart, and the end lies elsewhere after each.
+                self._say_who_has_come_so_far()
             sound = self._sound()
             bounds = self._subscription.bounds([reading.source for reading in sound])
             self._looked_at = now
@@ -247,6 +253,9 @@ class Reader:
                 if reading.source in bounds:
                     self._see_end(reading, bounds[reading.source].end)
             self._look_at_the_lost()
+        self._say_who_has_come_so_far()
+
+    def _say_who_has_come_so_far(self) -> None:
         # Of those that are sound still: who has just lost its tail seems to stand at the end.
         reached = [r for r in self._sound() if not (r.end_reached or r.lag or r.anchors)]
         if reached:

@@ -1,13 +1,12 @@
 """A real Chromium, and a Touchline to open in it."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.integration.system import Client, Up, running_up
+from tests.integration.system import Client, Up, patient, running_up
 from tests.setup import chromium
 
 ARGUMENTS = [
@@ -73,14 +72,6 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
     for context in contexts:
         context.close()
     assert complaints == []
-
-
-def patient(folder: Path) -> Path:
-    """Where a Touchline runs that waits long for a verdict: on any machine a page says what became
-    of a request, not that it is undecided."""
-    with (folder / ".env").open("a") as settings:
-        settings.write(f"TOUCHLINE_ANSWER_WAIT_MS={PATIENCE_MS}\n")
-    return folder
 
 
 _VISIBILITY = """hidden => {

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 from adapters.http.access import Role
 from adapters.http.tokens import LEEWAY, JsonWebTokens
-from tests.browser.conftest import NewPage, hide, patient, show
-from tests.integration.system import Up, running_up
+from tests.browser.conftest import NewPage, hide, show
+from tests.integration.system import Up, patient, running_up
 
 SECRET = "what signs the tokens of these tests"
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import NewPage, patient
+from tests.browser.conftest import NewPage
 from tests.integration.system import (
     Client,
     Processes,
     System,
+    patient,
     running_on_kafka,
     running_up,
 )

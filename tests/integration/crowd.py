@@ -37,6 +37,8 @@ class Wager:
     answers: list[tuple[int, str]] = field(default_factory=list)
     """(201, id) or (409, type); what was left open by 503 is none."""
     unknown: bool = False
+    taker: str | None = None
+    """Who may hold it by now: a first answer was that nobody can tell, and then it was too late."""
     deleted: bool = False
 
     @property
@@ -122,7 +124,10 @@ class Crowd:
         if wager.bet is not None:
             url = f"{self.bets_url}/bets/{wager.bet}"
             given = f"{wager.user}-the-second"
-            response = await self.insist("PATCH", url, json={"userId": given})
+            response = await self.ask("PATCH", url, json={"userId": given})
+            if response.status_code in {202, 503}:
+                wager.taker = given
+                response = await self.insist("PATCH", url, json={"userId": given})
             assert response.status_code in {200, 409}, response.text
             if response.status_code == 200:
                 wager.user = given

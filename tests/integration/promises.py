@@ -21,7 +21,7 @@ from tests.integration.players import (
     Notes,
     Player,
 )
-from tests.integration.system import Client, System, eventually
+from tests.integration.system import Client, System, decided, eventually
 
 PLAYERS = 3
 
@@ -99,15 +99,27 @@ class Promises:
                 threading.Thread(target=player.play_on, args=(islice(cycle(Kind), rank, None),))
                 for rank, player in enumerate(players)
             ]
-            threads.append(threading.Thread(target=self._watch_the_machine))
             for thread in threads:
                 thread.start()
             try:
-                yield
+                with self.watched():
+                    yield
             finally:
                 self._stop.set()
                 for thread in threads:
                     thread.join()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """See meanwhile how much the machine holds up."""
+        is_over = threading.Event()
+        watch = threading.Thread(target=self._watch_the_machine, args=(is_over,))
+        watch.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            watch.join()
 
     def push(self) -> None:
         """To be called once, when most is to lose: a match that waited for it kicks off, another
@@ -174,9 +186,9 @@ class Promises:
             way[0] |= {"at": standing[event_id][bet.id]["date_created"]}
             assert self._get(f"{self.client.bets_url}/bets/{bet.id}/history")["items"] == way
 
-    def _watch_the_machine(self) -> None:
+    def _watch_the_machine(self, is_over: threading.Event) -> None:
         began = time.monotonic()
-        while not self._stop.wait(TICK):
+        while not is_over.wait(TICK):
             woken = time.monotonic()
             self.held_up = max(self.held_up, woken - began - TICK)
             began = woken
@@ -197,13 +209,13 @@ class Promises:
         return found
 
     def _get(self, url: str) -> Json:
-        response = self.client.http.get(url)
+        response = decided(lambda: self.client.http.get(url))
         assert response.status_code == 200, response.text
         found: Json = response.json()
         return found
 
     def _status(self, url: str) -> int:
-        return self.client.http.get(url).status_code
+        return decided(lambda: self.client.http.get(url)).status_code
 
 
 def check_event(event: MatchEvent, now: Json, versions: Sequence[Json]) -> None:

@@ -10,6 +10,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
+from tests.kafka.broker import free_ports
+
 PIECE_BYTES = 64 << 10
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -26,8 +28,8 @@ class Proxy:
 
     def __init__(self) -> None:
         """It has a port, but leads nowhere yet."""
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = listener.getsockname()[1]
+        (self.port,) = free_ports(1)
+        listener = socket.create_server(("127.0.0.1", self.port))
         self._connect: Callable[[], Awaitable[Ends]] | None = None
         self._listener: socket.socket | None = None
         self._served: set[asyncio.Task[None]] = set()

@@ -20,6 +20,7 @@ from tests.integration.promises import expected_state
 from tests.integration.system import (
     Client,
     System,
+    decided,
     eventually,
     running_on_kafka,
     running_up,
@@ -154,6 +155,10 @@ def bets_are_those_promised(client: Client, event: str, crowd: Crowd) -> None:
     there = eventually(lambda: settled_bets(client, now))
     assert len({bet["id"] for bet in there}) == len({bet["userId"] for bet in there}) == len(there)
     wagers = [wager for wager in crowd.wagers if wager.event == event]
+    holders = {bet["id"]: bet["userId"] for bet in there}
+    for wager in wagers:
+        if wager.taker is not None and holders.get(wager.bet) == wager.taker:
+            wager.user = wager.taker
     promised = {(w.bet, w.user, w.market) for w in wagers if w.bet and not w.deleted}
     found = {(bet["id"], bet["userId"], bet["market"]) for bet in there}
     assert promised <= found
@@ -167,10 +172,10 @@ def bets_are_those_promised(client: Client, event: str, crowd: Crowd) -> None:
 def settled_bets(client: Client, event: Json) -> list[dict[str, Any]] | None:
     """All bets of the event; None while one of them is not as the event has it."""
     url = f"{client.bets_url}/bets?eventId={event['id']}&limit=100"
-    page = client.http.get(url).json()
+    page = decided(partial(client.http.get, url)).json()
     bets: list[dict[str, Any]] = page["items"]
     while page["next"]:
-        page = client.http.get(f"{url}&cursor={page['next']}").json()
+        page = decided(partial(client.http.get, f"{url}&cursor={page['next']}")).json()
         bets += page["items"]
     wanted = {m: expected_state(m, event["state"], event["score"]) for m in MARKETS}
     return bets if all(bet["state"] == wanted[bet["market"]] for bet in bets) else None

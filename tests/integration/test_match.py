@@ -10,6 +10,7 @@ from tests.contracts.match import MatchContract
 from tests.integration.system import (
     System,
     kafka_environment,
+    patient,
     running_on_kafka,
     running_processes,
     running_up,
@@ -23,7 +24,7 @@ class TestUp(MatchContract):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        with running_up(tmp_path_factory.mktemp("up")) as system:
+        with running_up(patient(tmp_path_factory.mktemp("up"))) as system:
             yield system
 
 
@@ -34,7 +35,7 @@ class TestTheLogOfUp(LogContract):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        with running_up(tmp_path_factory.mktemp("log-of-up")) as system:
+        with running_up(patient(tmp_path_factory.mktemp("log-of-up"))) as system:
             yield system
 
 
@@ -45,7 +46,7 @@ class TestProcessesOnThePostgresLog(MatchContract, LogContract):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        folder = tmp_path_factory.mktemp("processes")
+        folder = patient(tmp_path_factory.mktemp("processes"))
         with running_processes(folder, {"TOUCHLINE_DATA": str(folder / "data")}) as system:
             yield system
 
@@ -57,7 +58,7 @@ class TestKafka(ExampleContract, MatchContract, LogContract):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        with running_on_kafka(tmp_path_factory.mktemp("kafka"), members=2) as system:
+        with running_on_kafka(patient(tmp_path_factory.mktemp("kafka")), members=2) as system:
             yield system
 
 
@@ -68,7 +69,7 @@ class TestSecuredKafka(MatchContract, LogContract):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        folder = tmp_path_factory.mktemp("secured")
+        folder = patient(tmp_path_factory.mktemp("secured"))
         kafka = SecuredKafka(folder)
         kafka.broker.start()
         environment = kafka_environment(folder, kafka.settings("SCRAM", "SCRAM-SHA-512"))

@@ -4,13 +4,16 @@ It dies with the process that started it. Whatever a test does to it (kill, free
 disk), `restart` brings it back on the same port under the same cluster id.
 """
 
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,7 +26,7 @@ from adapters.kafka.settings import KafkaSettings
 from tests.kafka.jars import class_archive, jars_directory
 from tests.standstill import stand_still
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 STOP_SECONDS = 20.0
 
 _JVM_OPTIONS = (
@@ -274,16 +277,27 @@ def _with_listeners(text: str, listeners: Mapping[str, str], ports: Mapping[str,
     return "\n".join(lines) + "\n"
 
 
+def _own_ports() -> Iterator[int]:
+    """Below those that the system gives away, and others for each process of a test run: a port is
+    bound only seconds after it was found."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = range(12_000 + 2_500 * (worker % 8), 14_500 + 2_500 * (worker % 8))
+    start = os.getpid() % len(ports)
+    return cycle([*ports[start:], *ports[:start]])
+
+
+_PORTS = _own_ports()
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody listens on right now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports of this machine that nobody listens on right now, and that nobody else will find."""
+    found: list[int] = []
+    while len(found) < count:
+        port = next(_PORTS)
+        with socket.socket() as each, suppress(OSError):
+            each.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
 
 
 def _java(*arguments: str) -> list[str]:

@@ -65,15 +65,15 @@ class KafkaCluster:
 
     def leader(self, topic: str = EVENTS_TAXONOMY) -> KafkaBroker:
         """Who leads the topic's first partition."""
-        return self.brokers[int(self._partitions(topic)[0]["leader_id"]) - 1]
+        number = int(self._partitions(topic)[0]["leader_id"])
+        assert number >= 1, "nobody leads it just now"
+        return self.brokers[number - 1]
 
     def is_whole(self, topics: Sequence[str]) -> bool:
         """Whether each copy of each partition is as new as its leader's."""
-        return all(
-            len(partition["isr_nodes"]) == BROKERS
-            for topic in topics
-            for partition in self._partitions(topic)
-        )
+        found = [self._partitions(topic) for topic in topics]
+        copies = [len(each["isr_nodes"]) for partitions in found for each in partitions]
+        return all(found) and set(copies) == {BROKERS}
 
     def _partitions(self, topic: str) -> list[dict[str, Any]]:
         with KafkaAdminClient(bootstrap_servers=self.bootstrap) as admin:

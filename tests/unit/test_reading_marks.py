@@ -76,6 +76,16 @@ def test_under_load_it_says_when_it_has_come_as_far_as_it_saw(bench: Bench) -> N
     assert bench.reached(handler) < 8
 
 
+def test_under_load_it_says_so_also_where_turns_are_long(bench: Bench) -> None:
+    """Each one ends with what lay there at its look; by the next look there is more."""
+    member = started(bench, Noting(lanes=[Lane(EVENTS_TAXONOMY, 2)]))
+    for _ in range(5):
+        bench.append(a_message(), a_message())
+        bench.seconds += 1
+        turn(member)
+    assert marks(bench)[0] == 1
+
+
 def test_what_came_after_the_look_does_not_count(bench: Bench) -> None:
     member = bench.member(Noting())
     turn(member)

@@ -38,9 +38,7 @@ def upgrade(site: Site, promises: Promises, code: str) -> None:
     system.environment["PYTHONPATH"] = code
     # Who comes too soon does nothing, and says what is missing.
     first = system.add_member("bet-writer")
-    health = eventually(lambda: not_ready(system, first))
-    assert "run `touchline migrate`" in health["database"]
-    assert "run `touchline migrate`" in health["consumer"]
+    eventually(lambda: says_what_is_missing(system, first))
     execute(system.environment[URL], INDEX_BEFORE)
     follow("Migrate", folder=system.folder, environment=system.environment)
     eventually(lambda: system.is_ready(first))
@@ -68,10 +66,9 @@ def restart(system: Processes, name: str) -> None:
     eventually(lambda: system.is_ready(name))
 
 
-def not_ready(system: Processes, name: str) -> dict[str, str] | None:
-    """What it says while it isn't; None before it says anything."""
+def says_what_is_missing(system: Processes, name: str) -> bool:
     health = system.health(name)
-    return None if health.get("consumer") in {None, "starting"} else health
+    return all("run `touchline migrate`" in health.get(x, "") for x in ("database", "consumer"))
 
 
 def added_by(site: Site) -> set[str | None]:

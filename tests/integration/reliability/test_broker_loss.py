@@ -10,7 +10,13 @@ import pytest
 
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, TOPICS
 from tests.integration.promises import Promises
-from tests.integration.system import Processes, eventually, kafka_environment, running_processes
+from tests.integration.system import (
+    Processes,
+    decided,
+    eventually,
+    kafka_environment,
+    running_processes,
+)
 from tests.kafka.cluster import BROKERS, MIN_INSYNC, KafkaCluster
 
 OFFSETS = "__consumer_offsets"
@@ -102,7 +108,7 @@ def test_two_of_three_are_killed(system: Processes, cluster: KafkaCluster) -> No
             ):
                 assert answer.status_code == 503, answer.text
                 assert answer.elapsed.total_seconds() < promises.in_time
-        assert client.get_bet(bet["id"]).json() == bet
+        assert decided(partial(client.get_bet, bet["id"])).json() == bet
         promises.after_refusals(3)
         for api, ask in (
             ("events-api", client.post_event),

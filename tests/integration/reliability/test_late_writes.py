@@ -179,6 +179,8 @@ def active_event(site: Site) -> str:
         client.bet(event, market)
     client.update(event, state="active")
     client.becomes(event, team_1={"losing": 1}, draw={"winning": 1}, team_2={"losing": 1})
+    # Who has told of the kick-off, and not recorded it yet, would stand still with that.
+    eventually(partial(is_passed_by, site, "bet-scorer", event))
     return event
 
 
