@@ -243,28 +243,26 @@ class Reader:
         it stood at the end at the moment of asking. Under load, too, that moment comes."""
         now = self._monotonic()
         if now - self._looked_at >= LOOK_INTERVAL and self._readings:
+            bounds = self._subscription.bounds([reading.source for reading in self._sound()])
+            ends = {source: found.end for source, found in bounds.items()}
+            for reading in self._sound():
+                if ends.get(reading.source, reading.end) < reading.next_offset:
+                    reading.lose_end(ends[reading.source], reading.next_offset, self._name)
             if self._looked_at > NEVER:
                 # A turn may be longer than looks are apart, and the end lies elsewhere after each.
                 self._say_who_has_come_so_far()
-            sound = self._sound()
-            bounds = self._subscription.bounds([reading.source for reading in sound])
             self._looked_at = now
-            for reading in sound:
-                if reading.source in bounds:
-                    self._see_end(reading, bounds[reading.source].end)
+            for reading in self._sound():
+                if reading.source in ends:
+                    reading.end, reading.end_reached = ends[reading.source], False
             self._look_at_the_lost()
         self._say_who_has_come_so_far()
 
     def _say_who_has_come_so_far(self) -> None:
-        # Of those that are sound still: who has just lost its tail seems to stand at the end.
+        # Of those that are sound still: who has lost its tail might seem to stand at the end.
         reached = [r for r in self._sound() if not (r.end_reached or r.lag or r.anchors)]
         if reached:
             self._say_end_reached({reading.source: reading for reading in reached})
-
-    def _see_end(self, reading: Reading, end: int) -> None:
-        reading.end, reading.end_reached = end, False
-        if end < reading.next_offset:
-            reading.lose_end(end, reading.next_offset, self._name)
 
     def _look_at_the_lost(self) -> None:
         """Begin again where the database went back: perhaps to a backup from before the loss."""

@@ -23,10 +23,6 @@ meet its end. httpx keeps five, which is uvicorn's default, too."""
 SHUTDOWN_TIMEOUT = 5
 """Seconds that open requests get when a server stops."""
 
-WORKER_PATIENCE = 30
-"""Seconds that one of several workers may be silent before it is killed, with its requests, and
-replaced. uvicorn's default, five, is what a busy machine may take to start one."""
-
 
 def check_exposure(settings: Settings, host: str) -> None:
     """Raises Misconfigured for an address that others reach, where nobody is asked for a token;
@@ -85,7 +81,6 @@ def how_to_serve(app: FastAPI | str, **more: Any) -> uvicorn.Config:
         access_log=False,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_worker_healthcheck=WORKER_PATIENCE,
         lifespan="on",
         **more,
     )

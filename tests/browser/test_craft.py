@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -11,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from playwright.sync_api import TimeoutError as Timeout
 
 from tests.browser.conftest import NewPage, hide, show
-from tests.integration.system import Client, Up
+from tests.integration.system import PATIENCE, Client, Up
 
 SHIFTS = """
 window.shifts = 0;
@@ -156,6 +157,14 @@ def _tab_to(page: Page, element_id: str) -> None:
     pytest.fail(f"no Tab leads to {element_id}")
 
 
+def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
+    """While what the browser asks is answered."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
+
+
 def test_no_press_is_lost_while_the_page_loads(client: Client, new_page: NewPage) -> None:
     """A button can be pressed once somebody listens to it, and not before."""
     event_id = a_match(client)
@@ -165,8 +174,7 @@ def test_no_press_is_lost_while_the_page_loads(client: Client, new_page: NewPage
     player.goto(player_page(client, event_id), wait_until="commit")
     draw = player.locator("#bet-draw")
     draw.wait_for()
-    while not held:
-        player.wait_for_timeout(20)
+    wait_until(player, lambda: bool(held))
     with pytest.raises(Timeout):
         draw.click(timeout=500)
     held[0].continue_()

@@ -81,6 +81,8 @@ class Notes:
     """Answers for which no fault is an excuse."""
     errors: list[str] = field(default_factory=list)
     """Those with another 5xx than 503."""
+    slowest: float = 0.0
+    """Seconds until the slowest answer."""
     slowest_refusal: float = 0.0
     """Seconds until the slowest 503."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -88,6 +90,7 @@ class Notes:
     def note(self, status: int, seconds: float) -> None:
         with self._lock:
             self.answers[status] = self.answers.get(status, 0) + 1
+            self.slowest = max(self.slowest, seconds)
             if status == 503:
                 self.slowest_refusal = max(self.slowest_refusal, seconds)
 

@@ -28,6 +28,9 @@ PLAYERS = 3
 IN_TIME = 3.0
 """Seconds within which a 503 was promised."""
 
+ANSWERED = 10.0
+"""Seconds within which there is an answer, if only that nobody can tell."""
+
 TICK = 0.05
 """Seconds between two looks at how late a thread comes on this machine."""
 
@@ -147,6 +150,7 @@ class Promises:
         """Nobody was left without an answer, or had to wait for being refused. For faults in which
         the servers live."""
         assert NO_ANSWER not in self.answers, self.answers
+        assert self.notes.slowest < ANSWERED + self.held_up
         assert self.notes.slowest_refusal < self.in_time
 
     @property

@@ -44,6 +44,9 @@ Found = TypeVar("Found")
 UNDECIDED = {202, 503}
 """Nobody can tell yet; what may be asked twice may be asked again."""
 
+left_open: list[str] = []
+"""First answers that told nothing, to what was asked by `decided`."""
+
 
 def eventually(look: Callable[[], Found | None], *, patience: float = PATIENCE) -> Found:
     """The first true value of `look`; fails with the last one."""
@@ -56,7 +59,14 @@ def eventually(look: Callable[[], Found | None], *, patience: float = PATIENCE) 
 
 def decided(ask: Callable[[], httpx.Response]) -> httpx.Response:
     """The answer to what may be asked twice, asked for again until it is decided."""
-    return eventually(lambda: answer if (answer := ask()).status_code not in UNDECIDED else None)
+    answer, deadline = ask(), time.monotonic() + PATIENCE
+    if answer.status_code in UNDECIDED:
+        left_open.append(answer.text)
+    while answer.status_code in UNDECIDED:
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.05)
+        answer = ask()
+    return answer
 
 
 def patient(folder: Path) -> Path:
@@ -154,7 +164,7 @@ class Client:
 
     events_url: str
     bets_url: str
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
 
     def event(self, **changes: Any) -> dict[str, Any]:
         asked = {"key": str(uuid4())} | changes

@@ -11,7 +11,7 @@ import pytest
 from tests.integration.promises import Promises
 from tests.integration.reliability.membership import waiting_for_a_lock
 from tests.integration.site import Site, running_site
-from tests.integration.system import decided, eventually
+from tests.integration.system import eventually
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_kafka_is_away(site: Site, promises: Promises, how: str) -> None:
         assert_refused_in_time(promises, client.post_event())
         assert_refused_in_time(promises, client.post_bet(event, "team_1", user=f"never-{how}"))
         assert_refused_in_time(promises, client.patch(event, state="active"))
-    assert decided(partial(client.get_bet, bet["id"])).json() == bet
+    eventually(lambda: client.get_bet(bet["id"]).json() == bet, patience=promises.in_time)
     site.says_that_kafka_is_away()
     promises.after_refusals(3)
     if how == "frozen":

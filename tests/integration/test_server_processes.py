@@ -106,7 +106,7 @@ def use(client: Client) -> None:
     """Ask each worker, on new connections, for all that it does with Kafka."""
     event = client.event()["id"]
     for _ in range(NEW_CONNECTIONS):
-        with httpx.Client(timeout=30) as http:
+        with httpx.Client(timeout=60) as http:
             each = Client(client.events_url, client.bets_url, http)
             each.bet(event, "draw", user=str(uuid4()))
             each.update(event, type=f"friendly {uuid4()}")

@@ -290,7 +290,7 @@ _PORTS = _own_ports()
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody listens on right now, and that nobody else will find."""
+    """Ports of this machine that nobody listens on right now, and that no other worker finds."""
     found: list[int] = []
     while len(found) < count:
         port = next(_PORTS)

@@ -375,6 +375,13 @@ class TestSigningIn:
         response = httpx.get(f"{guarded_web.bets_url}/pages/sign-in")
         assert 'name="token"' in response.text
 
+    @pytest.mark.parametrize("api", ["events", "bets"])
+    def test_an_open_page_is_led_to_it(self, guarded_web: Web, api: str) -> None:
+        """Its stream says so: a script isn't told its status."""
+        response = guarded_web.ask(api, "GET", "/pages/stream")
+        assert response.headers["content-type"].startswith("text/event-stream")
+        assert response.text == "event: expired\ndata:\n\n"
+
     def test_an_auditor_looks_and_has_no_buttons(self, guarded_web: Web, scene: Scene) -> None:
         cookie = {"Cookie": f"touchline_token={token('aud', Role.AUDITOR)}"}
         pages = [

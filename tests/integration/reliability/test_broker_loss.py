@@ -12,7 +12,6 @@ from domain.log import BETS_STATE, EVENTS_TAXONOMY, TOPICS
 from tests.integration.promises import Promises
 from tests.integration.system import (
     Processes,
-    decided,
     eventually,
     kafka_environment,
     running_processes,
@@ -108,7 +107,7 @@ def test_two_of_three_are_killed(system: Processes, cluster: KafkaCluster) -> No
             ):
                 assert answer.status_code == 503, answer.text
                 assert answer.elapsed.total_seconds() < promises.in_time
-        assert decided(partial(client.get_bet, bet["id"])).json() == bet
+        eventually(lambda: client.get_bet(bet["id"]).json() == bet, patience=promises.in_time)
         promises.after_refusals(3)
         for api, ask in (
             ("events-api", client.post_event),

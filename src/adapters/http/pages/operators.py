@@ -35,7 +35,7 @@ def operator_pages(desk: Desk, feed: Feed) -> APIRouter:
     _show_pages(router, desk)
     _create(router, desk)
     _change(router, desk)
-    _keep_live(router, desk, feed)
+    _keep_live(router, feed)
     router.include_router(sign_in_pages(side="operator"))
     return router
 
@@ -151,7 +151,7 @@ def _changes(fields: dict[str, str]) -> EventChanges:
     return EventChanges.model_validate(fields)
 
 
-def _keep_live(router: APIRouter, desk: Desk, feed: Feed) -> None:
+def _keep_live(router: APIRouter, feed: Feed) -> None:
     async def joined(
         request: Request, caller: CallerOf, event_id: UuidText | None = None
     ) -> AsyncIterator[Stream]:

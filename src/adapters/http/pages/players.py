@@ -56,7 +56,7 @@ def player_pages(desk: Desk, feed: Feed) -> APIRouter:
     _show_pages(router, desk)
     _show_lists(router, desk)
     _take_forms(router, desk)
-    _keep_live(router, desk, feed)
+    _keep_live(router, feed)
     router.include_router(sign_in_pages(side="player"))
     return router
 
@@ -173,7 +173,7 @@ async def _placed(desk: Desk, placed: Bet | Publication) -> Response:
     return html("parts/placed.html", 201, bet=placed, event=event)
 
 
-def _keep_live(router: APIRouter, desk: Desk, feed: Feed) -> None:
+def _keep_live(router: APIRouter, feed: Feed) -> None:
     async def joined(
         request: Request,
         page: str,

@@ -27,6 +27,7 @@ TOKEN = "touchline_token"  # noqa: S105 - the name, not the token
 no page of elsewhere can send along."""
 
 SIGN_IN = "/pages/sign-in"
+STREAM = "/pages/stream"
 FORM = "application/x-www-form-urlencoded"
 _log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class PageRoute(APIRoute):
 def _to_sign_in(request: Request) -> Response:
     if is_part(request):
         return Response(status_code=401, headers={"HX-Redirect": SIGN_IN})
-    if request.headers.get("accept") == "text/event-stream":
+    if request.url.path == STREAM:
         # A page isn't told the status of its stream; it would ask again for ever.
         return Response("event: expired\ndata:\n\n", media_type="text/event-stream")
     return RedirectResponse(SIGN_IN, 303)
