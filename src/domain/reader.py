@@ -246,8 +246,8 @@ class Reader:
             bounds = self._subscription.bounds([reading.source for reading in self._sound()])
             ends = {source: found.end for source, found in bounds.items()}
             for reading in self._sound():
-                if ends.get(reading.source, reading.end) < reading.next_offset:
-                    reading.lose_end(ends[reading.source], reading.next_offset, self._name)
+                if reading.source in ends:
+                    self._check_tail(reading, ends[reading.source])
             if self._looked_at > NEVER:
                 # A turn may be longer than looks are apart, and the end lies elsewhere after each.
                 self._say_who_has_come_so_far()
@@ -263,6 +263,10 @@ class Reader:
         reached = [r for r in self._sound() if not (r.end_reached or r.lag or r.anchors)]
         if reached:
             self._say_end_reached({reading.source: reading for reading in reached})
+
+    def _check_tail(self, reading: Reading, end: int) -> None:
+        if end < reading.next_offset:
+            reading.lose_end(end, reading.next_offset, self._name)
 
     def _look_at_the_lost(self) -> None:
         """Begin again where the database went back: perhaps to a backup from before the loss."""

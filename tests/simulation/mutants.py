@@ -386,7 +386,7 @@ def _begin_at_its_own_end(self: Reader, readers: Sequence[Position], bounds: Bou
 
 @_mutant(
     patch.object(Reader, "_begin", _begin_anyhow),
-    patch.object(Reader, "_see_end", lambda *_: None),
+    patch.object(Reader, "_check_tail", lambda *_: None),
 )
 def lost_tail_not_noticed() -> None: ...
 
