@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from adapters.http import feed as feeding
+from adapters.http import lookout
 from adapters.http.access import ANYBODY, Caller, Role
-from adapters.http.feed import Feed, Portion, Stream
+from adapters.http.feed import Feed
 from adapters.http.limits import RateLimited
+from adapters.http.lookout import Lookout
+from adapters.http.sights import Portion, Stream
 from adapters.memory.database import MemoryDatabase
 from domain.errors import DatabaseUnavailable, Unavailable
 from domain.events import Event
@@ -32,8 +35,8 @@ SOURCE = LogPartition(EVENTS_TAXONOMY, 0, LOG)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeding, "ROUND_SECONDS", 0.01)
-    monkeypatch.setattr(feeding, "REST", 0)
+    monkeypatch.setattr(lookout, "ROUND_SECONDS", 0.01)
+    monkeypatch.setattr(lookout, "REST", 0)
     monkeypatch.setattr(feeding, "RETRY_SECONDS", 0.01)
 
 
@@ -221,7 +224,7 @@ def test_who_comes_back_is_told_what_was_made_meanwhile(
 def test_of_too_many_versions_it_is_told_that_they_are_left_out(
     database: MemoryDatabase, story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feeding, "MOST_VERSIONS", 2)
+    monkeypatch.setattr(lookout, "MOST_VERSIONS", 2)
     story.tell(an_event(), active("0-0"), active("1-0", version=3))
 
     async def test() -> None:
@@ -255,7 +258,7 @@ def test_a_slow_client_gets_the_newest_sight_and_every_version(
 def test_of_a_client_that_is_far_too_slow_little_is_kept(
     database: MemoryDatabase, story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feeding, "MOST_VERSIONS", 3)
+    monkeypatch.setattr("adapters.http.sights.MOST_VERSIONS", 3)
 
     async def test() -> None:
         async with fed(database) as feed:
@@ -315,8 +318,9 @@ def test_what_takes_long_is_looked_at_less_often(
 
     now = [100.0]
     monkeypatch.setattr(feeding, "monotonic", lambda: now[0])
-    monkeypatch.setattr(feeding, "REST", 4)
-    monkeypatch.setattr(feeding, "ROUND_SECONDS", 0)
+    monkeypatch.setattr(lookout, "monotonic", lambda: now[0])
+    monkeypatch.setattr(lookout, "REST", 4)
+    monkeypatch.setattr(lookout, "ROUND_SECONDS", 0)
 
     def taking_a_second(view: BoardView, uow: UnitOfWork) -> Any:
         looks.append(now[0])
@@ -420,7 +424,7 @@ def test_an_away_database_is_said_once_and_that_it_is_back(
         async with fed(database) as feed:
             stream = await feed.join([])
             await portion_of(stream)
-            monkeypatch.setattr(feeding, "reach_now", failing)
+            monkeypatch.setattr(lookout, "reach_now", failing)
             commit(database, lambda uow: uow.changes.tell([EVENT]))
             assert (await portion_of(stream)).is_away
             assert not (await portion_of(stream)).is_away
@@ -466,7 +470,7 @@ def test_a_database_that_hangs_is_away(
         async with fed(database) as feed:
             stream = await feed.join([])
             await portion_of(stream)
-            monkeypatch.setattr(feeding, "reach_now", hanging)
+            monkeypatch.setattr(lookout, "reach_now", hanging)
             monkeypatch.setattr(database, "check", lambda: answers.wait(PATIENCE))
             commit(database, lambda uow: uow.changes.tell([EVENT]))
             assert (await portion_of(stream)).is_away
@@ -585,7 +589,7 @@ def test_what_others_do_leaves_no_gap(
     database: MemoryDatabase, story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Too many versions of other events are no reason to leave out those of this one."""
-    monkeypatch.setattr(feeding, "MOST_VERSIONS", 3)
+    monkeypatch.setattr(lookout, "MOST_VERSIONS", 3)
 
     async def test() -> None:
         async with fed(database) as feed:
@@ -602,13 +606,13 @@ def test_who_waits_for_a_quick_view_does_not_wait_for_a_slow_one(
     database: MemoryDatabase, story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     story.tell(an_event())
-    monkeypatch.setattr(feeding, "SLOW_SECONDS", 0)
+    monkeypatch.setattr(lookout, "SLOW_SECONDS", 0)
     looks: list[str] = []
-    lookout_tell = feeding.Lookout._tell
+    tell = Lookout._tell
 
-    def telling(lookout: Any, *args: Any) -> None:
+    def telling(one: Any, *args: Any) -> None:
         looks.append("told")
-        lookout_tell(lookout, *args)
+        tell(one, *args)
 
     for kind in (EventView, BoardView):
 
@@ -623,7 +627,7 @@ def test_who_waits_for_a_quick_view_does_not_wait_for_a_slow_one(
             stream = await feed.join([EventView(event_id=EVENT), BoardView()])
             await portion_of(stream)
             looks.clear()
-            monkeypatch.setattr(feeding.Lookout, "_tell", telling)
+            monkeypatch.setattr(Lookout, "_tell", telling)
             story.tell(active("0-0"))
             await until(stream, has_seen_both)
             assert sorted([looks[0], looks[2]]) == ["BoardView", "EventView"]
@@ -633,12 +637,12 @@ def test_who_waits_for_a_quick_view_does_not_wait_for_a_slow_one(
 
 
 def test_nothing_is_kept_of_who_has_left(database: MemoryDatabase, story: Story) -> None:
-    made: list[feeding.Lookout] = []
-    begin = feeding.Lookout.__init__
+    made: list[Lookout] = []
+    begin = Lookout.__init__
 
-    def beginning(lookout: feeding.Lookout, *args: Any) -> None:
-        made.append(lookout)
-        begin(lookout, *args)
+    def beginning(one: Lookout, *args: Any) -> None:
+        made.append(one)
+        begin(one, *args)
 
     async def test() -> None:
         async with fed(database) as feed:
@@ -648,12 +652,12 @@ def test_nothing_is_kept_of_who_has_left(database: MemoryDatabase, story: Story)
                 await portion_of(guest)
                 await feed.leave(guest)
             await portion_of(await feed.join([]))
-            (lookout,) = made
-            kept = (lookout._seen, lookout._took, lookout._not_before)
+            (only,) = made
+            kept = (only._seen, only._took, only._not_before)
             assert [set(each) for each in kept] == [{BoardView()}] * 3
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feeding.Lookout, "__init__", beginning)
+        patch.setattr(Lookout, "__init__", beginning)
         run(test)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.http.feed import Portion, Sight
+from adapters.http.sights import Portion, Sight
 from adapters.http.streams import _messages
 from domain.views import BetsView, EventInSight, EventView
 from tests.samples import EVENT, a_version, active, an_event

@@ -12,10 +12,11 @@ from adapters.http.access import CallerOf
 from adapters.http.app import was_head
 from adapters.http.bodies import StrictRoute
 from adapters.http.desk import Desk
-from adapters.http.feed import Feed, Portion, Stream
+from adapters.http.feed import Feed
 from adapters.http.openapi import refusals
 from adapters.http.problems import BadRequest
 from adapters.http.schemas import UserText, UuidText, show_bet, show_event, show_tally, show_version
+from adapters.http.sights import Portion, Stream
 from domain.records import Reach
 from domain.requests import get_event
 from domain.views import BetsView, EventInSight, EventView, View

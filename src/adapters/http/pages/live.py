@@ -10,9 +10,9 @@ from fastapi import Request
 from fastapi.sse import ServerSentEvent
 
 from adapters.http.app import was_head
-from adapters.http.feed import Portion, Sight, Stream
 from adapters.http.pages import words
 from adapters.http.pages.rendering import render
+from adapters.http.sights import Portion, Sight, Stream
 from adapters.http.streams import RETRY_MS, id_of
 from domain.bets import BetState
 from domain.views import (

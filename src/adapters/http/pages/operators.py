@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from adapters.http.access import Caller, CallerOf
 from adapters.http.desk import Desk
-from adapters.http.feed import Feed, Stream
+from adapters.http.feed import Feed
 from adapters.http.pages.lists import event_list
 from adapters.http.pages.live import OPERATORS, live, part
 from adapters.http.pages.rendering import html
@@ -18,6 +18,7 @@ from adapters.http.pages.route import PageRoute, form, since
 from adapters.http.pages.signing_in import sign_in_pages
 from adapters.http.problems import BadRequest
 from adapters.http.schemas import EventChanges, NewEvent, UuidText
+from adapters.http.sights import Stream
 from adapters.http.streams import id_of
 from adapters.http.submissions import submit_changes, submit_event
 from domain.errors import VersionMismatch

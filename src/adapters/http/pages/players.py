@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from adapters.http.access import Caller, CallerOf, Forbidden
 from adapters.http.desk import Desk
-from adapters.http.feed import Feed, Stream
+from adapters.http.feed import Feed
 from adapters.http.pages import words
 from adapters.http.pages.lists import cursor_of, event_list
 from adapters.http.pages.live import PLAYERS, live, part
@@ -20,6 +20,7 @@ from adapters.http.pages.route import PageRoute, form, since
 from adapters.http.pages.signing_in import sign_in_pages
 from adapters.http.problems import BadRequest
 from adapters.http.schemas import NewBet, UuidText
+from adapters.http.sights import Stream
 from adapters.http.streams import id_of
 from adapters.http.submissions import submit_bet
 from domain.bets import Bet, check_user_id
