@@ -177,6 +177,11 @@ class Settings(BaseSettings):
             raise ValueError(f"must be set, with {PREFIX}KAFKA_SASL_USERNAME, for {protocol}")
         return value
 
+    @field_validator("data", mode="before")
+    @classmethod
+    def _empty_is_default(cls, value: object) -> object:
+        return value or cls.model_fields["data"].default
+
     @field_validator(
         "kafka_ssl_ca_file",
         "kafka_ssl_cert_file",

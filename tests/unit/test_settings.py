@@ -131,6 +131,12 @@ def test_a_file_is_read_and_the_environment_comes_first(folder: Path, given: Giv
     assert (settings.answer_wait_ms, settings.data) == (5, Path("of-the-environment"))
 
 
+def test_an_empty_folder_is_no_folder(given: Given) -> None:
+    """The working directory would be one."""
+    given(DATA="")
+    assert load_settings().data == Path(".touchline")
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_value_is_named(given: Given, name: str) -> None:
     given(**{name: WRONG[name]})
