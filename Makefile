@@ -12,7 +12,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
   --no-emit-find-links --custom-compile-command 'make lock' --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long contracts screenshots simulate bench check format wheel lock clean
+.NOTPARALLEL:
+.PHONY: help run setup test test-long contracts screenshots simulate bench check format wheel lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -44,12 +45,14 @@ check: $(DEV_STAMP)  ## what one runs before each commit: format, lint, types, i
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m pytest -q -n 2 tests/unit --cov --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
+setup: $(DEV_STAMP)  ## what the tests need beyond .venv: Java, Kafka's jars, Chromium
+	$(BIN)/python -m tests.setup
+
 format: $(DEV_STAMP)  ## write the code as the formatter wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: check $(DEV_STAMP)  ## everything, on real Kafka and PostgreSQL
-	$(BIN)/python -m tests.setup
+test: setup check  ## everything, on real Kafka and PostgreSQL
 	$(BIN)/python -m pytest -n 2 tests/simulation
 	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not long" tests/integration
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not long" tests/browser
@@ -64,8 +67,7 @@ bench: $(BENCH_STAMP)  ## measure it beside a ceiling and a naive way: BENCH="go
 contracts: $(DEV_STAMP)  ## write OpenAPI and AsyncAPI into docs/api again, from the code
 	$(BIN)/python -m docs.contracts
 
-screenshots: $(DEV_STAMP)  ## take the pictures of the pages in docs/pages again
-	$(BIN)/python -m tests.setup
+screenshots: setup  ## take the pictures of the pages in docs/pages again
 	$(BIN)/python -m docs.screenshots
 
 wheel: $(RUN_STAMP)  ## Touchline as one file, into dist

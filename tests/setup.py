@@ -1,6 +1,6 @@
 """Gets what the tests need beyond Python packages: Java, Maven, Apache Kafka's jars, and Chromium.
 
-Run by `make test` as `python -m tests.setup`. What is there already is left alone. What can't be
+Run by `make setup`, and so by `make test`. What is there already is left alone. What can't be
 installed from here stops it before the first test, with the command to type.
 """
 
@@ -148,8 +148,8 @@ def command_to_type(package: str | None = None) -> str:
         return f"sudo dnf install -y {package or JAVA_AND_MAVEN['dnf']}"
     if shutil.which("brew"):
         return f"brew install {package or JAVA_AND_MAVEN['brew']}"
-    wanted = package or "a JDK 17 and Maven"
-    return f"make test   (after installing {wanted} from your system's packages)"
+    wanted = package or "a JDK and Maven"
+    return f"make setup   (after installing {wanted} from your system's packages)"
 
 
 def first_available(packages: tuple[str, ...]) -> tuple[str, ...]:

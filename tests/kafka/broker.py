@@ -303,7 +303,7 @@ def free_ports(count: int) -> list[int]:
 def _java(*arguments: str) -> list[str]:
     jars = jars_directory()
     if not jars.is_dir():
-        raise RuntimeError("Kafka's jars are not there yet. Type: .venv/bin/python -m tests.setup")
+        raise RuntimeError("Kafka's jars are not there yet. Type: make setup")
     archive = class_archive()
     options = [f"-XX:SharedArchiveFile={archive}"] if archive.is_file() else []
     return ["java", *_JVM_OPTIONS, *options, "-cp", f"{jars}/*", *arguments]

@@ -1,4 +1,4 @@
-"""Where Kafka's jars, and what is made of them, lie once `python -m tests.setup` has run."""
+"""Where Kafka's jars, and what is made of them, lie once `make setup` has run."""
 
 from pathlib import Path
 from xml.etree import ElementTree as ET
