@@ -64,7 +64,8 @@ the last one may be. That a bet stands as `none` until kick-off is not told eith
 ## Following events and bets from their start: `{EVENTS_TAXONOMY}`
 
 A record there is a request. It is judged at its place in the log, by these rules; what they don't
-let pass changes nothing. Who applies them in order comes to what the APIs show:
+let pass changes nothing. Who applies them in order comes to what the APIs show, but for what the
+log does not tell:
 
 - `event.created` makes version 1, `created` at `0-0`, of an event whose id is new.
 - `event.updated` stands if its `version` is the event's plus one, and what it changes is allowed:
@@ -77,7 +78,9 @@ let pass changes nothing. Who applies them in order comes to what the APIs show:
 
 What the log does not tell: deleting. An event without bets, or a bet before kick-off, is deleted in
 the database at once. A bet that was withdrawn is in no slice. Nor does it tell of an operator's
-repair of wrong states (`touchline verify --repair`). What is true now, the APIs say.
+repair of wrong states (`touchline verify --repair`). And a topic that was made anew, or that
+Touchline was moved to, begins empty: what was told before is not in it, and bets that had missed an
+outcome by then were given it in the database alone. What is true now, the APIs say.
 """
 
 CHANNELS: Mapping[str, str] = {

@@ -1,4 +1,4 @@
-"""Messages as CloudEvents 1.0 in structured JSON, exactly as the contract spells them.
+"""Messages as CloudEvents 1.0 in structured JSON, exactly as docs/api spells them.
 
 Whatever the bytes of a record are, `decode` gives a message or raises MalformedRecord.
 """

@@ -36,7 +36,7 @@ def parse_time(field: str, text: str) -> datetime:
 
 
 def event_data(event: Event) -> dict[str, object]:
-    """An event as the contract shows it, in messages and over HTTP."""
+    """An event, spelled the same in messages and over HTTP."""
     return {
         "id": str(event.id),
         "type": event.type,
@@ -50,7 +50,7 @@ def event_data(event: Event) -> dict[str, object]:
 
 
 def placement_data(placement: Placement) -> dict[str, object]:
-    """A bet as it was asked for, as the contract shows it."""
+    """A bet as it was asked for, spelled likewise."""
     return {
         "id": str(placement.id),
         "date_created": format_time(placement.date_created),

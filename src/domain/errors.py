@@ -23,7 +23,7 @@ class TouchlineError(Exception):
 
 
 class RuleBroken(TouchlineError):
-    """A request that the rules don't allow. `code` is the contract's name of the problem."""
+    """A request that the rules don't allow. `code` is the API's name of the problem."""
 
     code: ClassVar[str]
 

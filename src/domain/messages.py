@@ -122,4 +122,4 @@ MESSAGE_TYPES: dict[type[Message], str] = {
     BetUpdated: "bet.updated",
     BetsStateChanged: "bets.state_changed",
 }
-"""The contract's name of each message type."""
+"""What each type of message is called in records."""

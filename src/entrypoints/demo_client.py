@@ -32,7 +32,7 @@ class DemoFailed(TouchlineError):
 
 
 class Refused(DemoFailed):
-    """A server understood the request and refused it. `code` is the contract's name of why."""
+    """A server understood the request and refused it. `code` is the API's name of why."""
 
     def __init__(self, text: str, code: str) -> None:
         super().__init__(text)

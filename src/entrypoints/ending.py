@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 
 DRAIN_SECONDS = 8.0
-"""Seconds in which a process ends by itself; the contract gives it 10."""
+"""Seconds in which a process ends by itself; it may take 10."""
 
 _log = logging.getLogger(__name__)
 

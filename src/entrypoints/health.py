@@ -28,14 +28,15 @@ class Dependencies:
         of_database, of_bus = self._database.ask(), self._bus.ask()
         wait([of_database, of_bus], PATIENCE)
         database = of_database.result() if of_database.done() else "down: it doesn't answer"
-        # The contract has `down` and nothing else for the bus; what is known of why stands beside.
+        # The API has `down` and nothing else for the bus; what is known of why stands beside.
         bus, _, reason = (of_bus.result() if of_bus.done() else "down").partition(": ")
         return {"database": database, "bus": bus} | ({"bus_reason": reason} if reason else {})
 
 
 STUCK_SECONDS = 200.0
 """Without a step a loop is stuck. PostgreSQL ends a statement after 60 s, and up to three of them
-follow one another in a step: one that waits for a lock ends first, and is tried again."""
+follow one another in a step: one that waits for a lock ends first, and is tried again. (Only those
+that take up a topic that was made anew have longer.)"""
 
 
 LATE_COUNTS_SECONDS = 60.0

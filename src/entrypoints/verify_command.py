@@ -37,7 +37,7 @@ def run_verify(
 
 
 def as_json(report: Report, repair: Repair | None) -> dict[str, object]:
-    """The contract's shape; with `repair` only if it was asked for."""
+    """What `--json` prints; with `repair` only if it was asked for."""
     shape: dict[str, object] = {
         "quiet": report.quiet,
         "invariants": [asdict(each) for each in report.invariants],

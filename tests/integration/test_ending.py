@@ -1,5 +1,5 @@
 """Told to end, a process ends: while it starts, while the database holds it up, and while requests
-are open, each of which is answered as the contract says."""
+are open, each of which is answered as promised."""
 
 import socket
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from tests.integration.system import Client, Process, Up, eventually, run, runni
 from tests.kafka.broker import free_ports
 
 IN_TIME = 10.0
-"""Seconds that the contract gives a process."""
+"""Seconds that a process has to end."""
 
 LEASE_SECONDS = 3.0
 """How long the partitions of a member stay its own after its death."""

@@ -14,7 +14,7 @@ from tests.integration.system import Client, Process, eventually, run
 from tests.kafka.broker import KafkaBroker, free_ports
 
 IN_TIME = 10.0
-"""Seconds that the contract gives a process to end."""
+"""Seconds that a process has to end."""
 
 NEW_CONNECTIONS = 40
 """So many meet each of two workers, but once in a million million times."""

@@ -14,7 +14,7 @@ import pytest
 from tests.integration.system import Process, Up, eventually, run, running_up
 
 IN_TIME = 10.0
-"""Seconds that the contract gives a process to end."""
+"""Seconds that a process has to end."""
 
 
 @pytest.fixture

@@ -58,8 +58,8 @@ class BetsQuery(PageQuery):
     """Filters of the list of bets."""
 
     items: ClassVar[str] = "bets"
-    userId: UserText | None = None  # noqa: N815 - the brief's name
-    eventId: UuidText | None = None  # noqa: N815 - the brief's name
+    userId: UserText | None = None  # noqa: N815 - the API's name
+    eventId: UuidText | None = None  # noqa: N815 - the API's name
     market: Market | None = None
     state: BetState | None = None
 
@@ -67,7 +67,7 @@ class BetsQuery(PageQuery):
 class LeaderboardQuery(LimitQuery):
     """Of which event; of all when there is none."""
 
-    eventId: UuidText | None = None  # noqa: N815 - the brief's name
+    eventId: UuidText | None = None  # noqa: N815 - the API's name
 
 
 def create_bets_api(

@@ -1,4 +1,4 @@
-"""The request headers that Touchline understands, read exactly as the contract says."""
+"""The request headers that Touchline understands, read exactly as docs/api says."""
 
 import re
 from collections.abc import Awaitable, Callable, Collection

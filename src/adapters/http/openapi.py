@@ -50,7 +50,7 @@ _MEANINGS = {
     422: "A part of the request is not allowed; `errors` names it.",
     429: "Too many requests of this client.",
     500: "Our fault.",
-    503: "Kafka or PostgreSQL is away; retry.",
+    503: "Not just now, mostly as Kafka or PostgreSQL is away: `detail` says why; retry.",
 }
 
 _UNDECIDED = """Published, not yet decided. Once it is, an event's history names `message_id` beside

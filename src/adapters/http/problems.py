@@ -84,7 +84,7 @@ _log = logging.getLogger(__name__)
 
 
 class BadRequest(Exception):
-    """A part of the request that is not as the contract says; answered as validation-error."""
+    """A part of the request that is not as docs/api says; answered as validation-error."""
 
     def __init__(self, *errors: tuple[Sequence[str | int], str]) -> None:
         super().__init__(errors)

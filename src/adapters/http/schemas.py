@@ -150,8 +150,8 @@ class NewBet(_Body):
 
     model_config = shown_by(examples.NEW_BET)
 
-    userId: UserText  # noqa: N815 - the brief's name
-    eventId: UuidText  # noqa: N815 - the brief's name
+    userId: UserText  # noqa: N815 - the API's name
+    eventId: UuidText  # noqa: N815 - the API's name
     market: Market
 
 
@@ -160,7 +160,7 @@ class BetChanges(_Body):
 
     model_config = shown_by({"userId": "bob"})
 
-    userId: UserText  # noqa: N815 - the brief's name
+    userId: UserText  # noqa: N815 - the API's name
 
 
 # Shown
@@ -187,8 +187,8 @@ class ShownBet(BaseModel):
 
     id: UUID
     date_created: str = Field(json_schema_extra={"format": "date-time"})
-    userId: str  # noqa: N815 - the brief's name
-    eventId: UUID  # noqa: N815 - the brief's name
+    userId: str  # noqa: N815 - the API's name
+    eventId: UUID  # noqa: N815 - the API's name
     market: Market
     state: BetState
     event_version: ShownNumber
@@ -273,7 +273,7 @@ class ShownPreview(BaseModel):
 
 class ShownStanding(BaseModel):
     rank: ShownNumber
-    userId: str  # noqa: N815 - the brief's name
+    userId: str  # noqa: N815 - the API's name
     wins: int
     losses: int
     open: int = Field(description="Bets that are not decided yet.")

@@ -1,4 +1,4 @@
-"""What every answer is held to: the server's own OpenAPI document, and the contract's problems."""
+"""What every answer is held to: the server's own OpenAPI document, and the known problems."""
 
 import json
 import re
@@ -97,7 +97,7 @@ class Document:
 
 
 def check_problem(response: httpx.Response) -> None:
-    """Fail unless it is one of the contract's problems, whole and with nothing else."""
+    """Fail unless it is one of the known problems, whole and with nothing else."""
     assert response.headers["content-type"] == "application/problem+json"
     assert ("Allow" in response.headers) == (response.status_code == 405)
     assert ("Retry-After" in response.headers) == (response.status_code in {429, 503})
