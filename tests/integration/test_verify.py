@@ -221,7 +221,7 @@ def test_what_could_not_be_checked_is_neither_right_nor_wrong(tmp_path: Path) ->
 def test_who_only_looks_makes_no_database(tmp_path: Path, command: str) -> None:
     """In a new one nothing would be wrong."""
     done = run(*command.split(), environment={}, cwd=tmp_path)
-    assert done.returncode == 2 if command.startswith("verify") else 1
+    assert done.returncode == (2 if command.startswith("verify") else 1)
     assert f"there is no database in {tmp_path / '.touchline'}" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
