@@ -12,6 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
   --no-emit-find-links --custom-compile-command 'make lock' --upgrade
 
 .DEFAULT_GOAL := help
+# Also with -j: what must be installed is asked for before the first test.
 .NOTPARALLEL:
 .PHONY: help run setup test test-long contracts screenshots simulate bench check format wheel lock clean
 
