@@ -12,6 +12,9 @@ from sqlalchemy import create_engine
 from adapters.postgres.log_bus import PostgresLogBus
 from domain.log import EVENTS_TAXONOMY, PARTITIONS, NewRecord, Placed
 
+DEADLINE = 30.0
+"""Seconds: generous, for slow machines."""
+
 
 def hold(url: str, group: str, lease: str) -> None:
     bus = PostgresLogBus(create_engine(url), lease_seconds=float(lease))
@@ -24,7 +27,7 @@ def hold(url: str, group: str, lease: str) -> None:
 
 
 def publish(url: str, name: str, records: str) -> None:
-    bus = PostgresLogBus(create_engine(url))
+    bus = PostgresLogBus(create_engine(url), delivery_timeout=DEADLINE)
     sys.stdin.readline()
     futures: list[Future[Placed]] = []
     for number in range(int(records)):

@@ -38,8 +38,8 @@ from tests.contracts.message_bus_member import (
 
 
 @pytest.fixture
-def buses(kafka_buses: OpenBus) -> OpenBus:
-    return kafka_buses
+def buses(patient_kafka_buses: OpenBus) -> OpenBus:
+    return patient_kafka_buses
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def test_is_up_may_be_asked_while_a_producer_ends(kafka_buses: Callable[[], Kafk
     assert not bus.is_up()
 
 
-def test_publishing_creates_no_topic(buses: OpenBus) -> None:
-    bus, topic = buses(), f"missing.{uuid4()}"
+def test_publishing_creates_no_topic(kafka_buses: OpenBus) -> None:
+    bus, topic = kafka_buses(), f"missing.{uuid4()}"
     (future,) = bus.publish([NewRecord(topic, b"key", b"-")])
     with pytest.raises(BusUnavailable):
         future.result(timeout=DEADLINE)

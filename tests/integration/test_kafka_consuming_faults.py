@@ -115,8 +115,10 @@ def test_a_topic_may_be_gone_for_a_while(
     share(first, second, TOPICS)
 
 
-def test_records_removed_by_retention(kafka_buses: OpenBus, kafka_admin: KafkaAdminClient) -> None:
-    bus, reader = kafka_buses(), joined(kafka_buses(), EVENTS_TAXONOMY)
+def test_records_removed_by_retention(
+    patient_kafka_buses: OpenBus, kafka_admin: KafkaAdminClient
+) -> None:
+    bus, reader = patient_kafka_buses(), joined(patient_kafka_buses(), EVENTS_TAXONOMY)
     place(bus, on_each(b"-"))
     ends = {s: end for s, (_, end) in reader.subscription.bounds(reader.owned).items()}
     kafka_admin.delete_records(

@@ -69,7 +69,7 @@ class TestPostgresLog(PoisonContract):
         opened: list[PostgresLogBus] = []
 
         def open_one() -> PostgresLogBus:
-            opened.append(PostgresLogBus(database.engine))
+            opened.append(PostgresLogBus(database.engine, delivery_timeout=PATIENCE))
             return opened[-1]
 
         yield open_one
@@ -86,11 +86,11 @@ class TestKafka(PoisonContract):
 
     @pytest.fixture
     def open_bus(
-        self, kafka_buses: Callable[[], KafkaBus], recreate_topic: Recreate
+        self, patient_kafka_buses: Callable[[], KafkaBus], recreate_topic: Recreate
     ) -> Callable[[], KafkaBus]:
         for topic in TOPICS:
             recreate_topic(topic)
-        return kafka_buses
+        return patient_kafka_buses
 
     def test_a_header_name_of_any_bytes(self, site: Site, event: Event, kafka: KafkaBroker) -> None:
         """Kafka takes it from any program; then it is read, kept, and appended again as it was."""

@@ -18,7 +18,15 @@ from adapters.postgres.log_schema import LOG_MOVED, create_log_topics, delete_lo
 from domain.errors import BusUnavailable, Misconfigured
 from domain.log import EVENTS_TAXONOMY, PARTITIONS, TOPICS, LogPartition, NewRecord, Record
 from tests.contracts.message_bus import MessageBusContract, OpenBus, Recreate
-from tests.contracts.message_bus_member import Member, attempts, joined, new_key, one_on_each, place
+from tests.contracts.message_bus_member import (
+    DEADLINE,
+    Member,
+    attempts,
+    joined,
+    new_key,
+    one_on_each,
+    place,
+)
 
 Script = Callable[..., "Popen[str]"]
 
@@ -29,7 +37,7 @@ def buses(log_url: str) -> Iterator[OpenBus]:
 
     def open_bus() -> PostgresLogBus:
         engine = create_engine(log_url)
-        opened.append((engine, PostgresLogBus(engine)))
+        opened.append((engine, PostgresLogBus(engine, delivery_timeout=DEADLINE)))
         return opened[-1][1]
 
     yield open_bus
@@ -129,7 +137,7 @@ class TestReading:
     @pytest.fixture
     def bus(self, engine: Engine) -> Iterator[PostgresLogBus]:
         """Its members look at their groups by themselves only every 30 s."""
-        bus = PostgresLogBus(engine, lease_seconds=300)
+        bus = PostgresLogBus(engine, lease_seconds=300, delivery_timeout=DEADLINE)
         yield bus
         bus.close()
 
@@ -222,7 +230,7 @@ class TestReading:
 def test_close_frees_everything(engine: Engine) -> None:
     # A test before may have left some to a server that hung.
     others, other_backends = set(threads()), backends(engine)
-    bus = PostgresLogBus(engine)
+    bus = PostgresLogBus(engine, delivery_timeout=DEADLINE)
     member = joined(bus, EVENTS_TAXONOMY)
     place(bus, one_on_each([0]))
     bus.close()

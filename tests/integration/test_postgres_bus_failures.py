@@ -34,7 +34,8 @@ from tests.contracts.message_bus_member import (
 )
 from tests.shortages import no_descriptor_left, one_thread_refused
 
-TIMEOUT = 1.0
+TIMEOUT = 2.0
+"""Each test waits for it, and machines halt now and then."""
 
 
 @pytest.fixture
@@ -255,7 +256,7 @@ def test_a_restarted_server_goes_on(tmp_path: Path) -> None:
     with engine.begin() as connection:
         create_log_tables(connection)
         create_log_topics(connection, TOPICS, PARTITIONS)
-    bus = PostgresLogBus(engine)
+    bus = PostgresLogBus(engine, delivery_timeout=DEADLINE)
     member = joined(bus, EVENTS_TAXONOMY)
     member.seek_to_end()
     place(bus, [NewRecord(EVENTS_TAXONOMY, b"key", b"%d" % n) for n in range(5)])

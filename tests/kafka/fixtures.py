@@ -1,6 +1,8 @@
 """Fixtures around one real Kafka broker for each test session."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from kafka import KafkaAdminClient
@@ -14,6 +16,9 @@ from tests.kafka.broker import KafkaBroker
 
 SESSION_SECONDS = 3.0
 """Shorter than in production: a test waits for the takeover."""
+
+PATIENCE = 10.0
+"""Longer than in production; a record for a topic that is missing waits for so long."""
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +42,24 @@ def kafka(kafka_broker: KafkaBroker) -> Iterator[KafkaBroker]:
 @pytest.fixture
 def kafka_buses(kafka: KafkaBroker) -> Iterator[Callable[[], KafkaBus]]:
     """Opens one more bus, as another process would; all are closed afterwards."""
-    settings = KafkaSettings(bootstrap_servers=kafka.bootstrap, session_seconds=SESSION_SECONDS)
+    with _opening(_settings(kafka)) as open_bus:
+        yield open_bus
+
+
+@pytest.fixture
+def patient_kafka_buses(kafka: KafkaBroker) -> Iterator[Callable[[], KafkaBus]]:
+    """The same for what is not about time: the machine may halt for longer than production
+    waits."""
+    with _opening(replace(_settings(kafka), give_up_seconds=PATIENCE)) as open_bus:
+        yield open_bus
+
+
+def _settings(kafka: KafkaBroker) -> KafkaSettings:
+    return KafkaSettings(bootstrap_servers=kafka.bootstrap, session_seconds=SESSION_SECONDS)
+
+
+@contextmanager
+def _opening(settings: KafkaSettings) -> Iterator[Callable[[], KafkaBus]]:
     opened: list[KafkaBus] = []
 
     def open_bus() -> KafkaBus:

@@ -20,7 +20,7 @@ class Story:
     def __init__(self, data: Path) -> None:
         self._postgres = EmbeddedPostgres(data)
         self._database = PostgresDatabase(self._postgres.start())
-        self._bus = PostgresLogBus(self._database.engine)
+        self._bus = PostgresLogBus(self._database.engine, delivery_timeout=10)
 
     def length(self) -> int:
         """How many records there are."""
@@ -30,7 +30,7 @@ class Story:
         """As a server does whose quick checks knew nothing yet."""
         codec = CloudEventsCodec()
         for acknowledged in self._bus.publish([codec.encode(message) for message in messages]):
-            acknowledged.result(timeout=10)
+            acknowledged.result()
 
     @contextmanager
     def held(self) -> Iterator[None]:
