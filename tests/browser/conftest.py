@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.integration.system import Client, Up, patient, running_up
+from tests.integration.system import PATIENT, Client, Up, running_up
 from tests.setup import chromium
 
 ARGUMENTS = [
@@ -91,7 +91,7 @@ def show(page: Page) -> None:
 
 @pytest.fixture(scope="session")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with running_up(patient(tmp_path_factory.mktemp("browser"))) as up:
+    with running_up(tmp_path_factory.mktemp("browser"), PATIENT) as up:
         yield up
 
 

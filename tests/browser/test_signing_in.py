@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from adapters.http.access import Role
 from adapters.http.tokens import LEEWAY, JsonWebTokens
 from tests.browser.conftest import NewPage, hide, show
-from tests.integration.system import Up, patient, running_up
+from tests.integration.system import PATIENT, Up, running_up
 
 SECRET = "what signs the tokens of these tests"
 
@@ -18,7 +18,7 @@ SECRET = "what signs the tokens of these tests"
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     folder = tmp_path_factory.mktemp("guarded")
     (folder / ".env").write_text(f"TOUCHLINE_AUTH=jwt\nTOUCHLINE_AUTH_SECRET={SECRET}\n")
-    with running_up(patient(folder)) as up:
+    with running_up(folder, PATIENT) as up:
         yield up
 
 

@@ -7,10 +7,10 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewPage
 from tests.integration.system import (
+    PATIENT,
     Client,
     Processes,
     System,
-    patient,
     running_on_kafka,
     running_up,
 )
@@ -121,7 +121,7 @@ class TestUp(Match):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        with running_up(patient(tmp_path_factory.mktemp("up"))) as system:
+        with running_up(tmp_path_factory.mktemp("up"), PATIENT) as system:
             yield system
 
 
@@ -131,7 +131,7 @@ class TestKafka(Match):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        with running_on_kafka(patient(tmp_path_factory.mktemp("kafka"))) as system:
+        with running_on_kafka(tmp_path_factory.mktemp("kafka"), PATIENT) as system:
             yield system
 
     def test_a_goal_while_the_server_was_away(self, system: Processes, new_page: NewPage) -> None:

@@ -109,6 +109,13 @@ def place(bus: MessageBus, records: Sequence[NewRecord]) -> list[Placed]:
     return [future.result(timeout=DEADLINE) for future in bus.publish(records)]
 
 
+def comes_up(bus: MessageBus) -> None:
+    """Wait until it says that it is up: its answer may come too late once."""
+    for _ in attempts():
+        if bus.is_up():
+            return
+
+
 def new_group() -> str:
     """A group that nobody else uses."""
     return f"contract-{uuid4()}"

@@ -19,7 +19,15 @@ from domain.log import (
     partition_of,
 )
 from domain.ports import MessageBus
-from tests.contracts.message_bus_member import DEADLINE, OpenBus, by_place, joined, new_key, place
+from tests.contracts.message_bus_member import (
+    DEADLINE,
+    OpenBus,
+    by_place,
+    comes_up,
+    joined,
+    new_key,
+    place,
+)
 
 
 class PublishContract:
@@ -83,7 +91,7 @@ class PublishContract:
 
     def test_nothing_to_publish(self, buses: OpenBus) -> None:
         bus = buses()
-        assert bus.is_up()
+        comes_up(bus)
         assert list(bus.publish([])) == []
 
     def test_concurrent_publishers_leave_no_gap(self, buses: OpenBus) -> None:

@@ -4,7 +4,6 @@ The oracle below knows the rules by itself: it shares no code with Touchline.
 """
 
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from tests.integration.players import (
     Player,
 )
 from tests.integration.system import Client, System, decided, eventually
+from tests.standstill import MachineWatch
 
 PLAYERS = 3
 
@@ -30,9 +30,6 @@ IN_TIME = 3.0
 
 ANSWERED = 10.0
 """Seconds within which there is an answer, if only that nobody can tell."""
-
-TICK = 0.05
-"""Seconds between two looks at how late a thread comes on this machine."""
 
 WAYS = 600
 """Bets whose whole history is asked for; of all others the state is."""
@@ -84,9 +81,7 @@ class Promises:
     """Whether the database will go back to a backup. It forgets what was deleted since, so nothing
     is; and until the log is read again, it answers as if nothing had happened since."""
     notes: Notes = field(default_factory=Notes)
-    held_up: float = 0.0
-    """Seconds by which the machine, busy with everything else, was late at worst in waking one
-    thread that had nothing else to do than to wake: no answer could be seen sooner."""
+    machine: MachineWatch = field(default_factory=MachineWatch)
     _stop: threading.Event = field(default_factory=threading.Event)
     _bystanders: list[tuple[MatchEvent, Body]] = field(default_factory=list)
 
@@ -105,24 +100,12 @@ class Promises:
             for thread in threads:
                 thread.start()
             try:
-                with self.watched():
+                with self.machine:
                     yield
             finally:
                 self._stop.set()
                 for thread in threads:
                     thread.join()
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """See meanwhile how much the machine holds up."""
-        is_over = threading.Event()
-        watch = threading.Thread(target=self._watch_the_machine, args=(is_over,))
-        watch.start()
-        try:
-            yield
-        finally:
-            is_over.set()
-            watch.join()
 
     def push(self) -> None:
         """To be called once, when most is to lose: a match that waited for it kicks off, another
@@ -150,14 +133,14 @@ class Promises:
         """Nobody was left without an answer, or had to wait for being refused. For faults in which
         the servers live."""
         assert NO_ANSWER not in self.answers, self.answers
-        assert self.notes.slowest < ANSWERED + self.held_up
+        assert self.notes.slowest < ANSWERED + self.machine.held_up
         assert self.notes.slowest_refusal < self.in_time
 
     @property
     def in_time(self) -> float:
         """Seconds within which a client at work beside all others sees a 503: what was promised,
         and what the machine is known to have added meanwhile."""
-        return IN_TIME + self.held_up
+        return IN_TIME + self.machine.held_up
 
     def check(self, system: System) -> None:
         """Everything that was answered with 2xx is there, and right; no answer was a wrong one."""
@@ -189,13 +172,6 @@ class Promises:
             way = expected_way(market, bet.event_version, versions[event_id])
             way[0] |= {"at": standing[event_id][bet.id]["date_created"]}
             assert self._get(f"{self.client.bets_url}/bets/{bet.id}/history")["items"] == way
-
-    def _watch_the_machine(self, is_over: threading.Event) -> None:
-        began = time.monotonic()
-        while not is_over.wait(TICK):
-            woken = time.monotonic()
-            self.held_up = max(self.held_up, woken - began - TICK)
-            began = woken
 
     @contextmanager
     def _player(self) -> Iterator[Player]:

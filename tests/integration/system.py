@@ -26,7 +26,7 @@ from domain.ports import MessageBus
 from entrypoints import bootstrap
 from entrypoints.settings import PREFIX, Settings
 from tests.kafka.broker import KafkaBroker, free_ports
-from tests.standstill import stand_still
+from tests.standstill import in_time, stand_still
 
 PATIENCE = 180.0
 """Seconds until a condition that must come true is given up: on a busy machine several members of a
@@ -37,7 +37,11 @@ APPENDED_AT_ONCE = 500
 NO_VERDICT = 2
 """`touchline verify` ends so where it could not check."""
 
-TOUCHLINE = Path(sys.executable).with_name("touchline")
+TOUCHLINE = (str(Path(sys.executable).with_name("touchline")),)
+PATIENT = (sys.executable, str(Path(__file__).with_name("patient_touchline.py")))
+"""For tests that are not about time: 202 and 503 come only where they are asked for, on any
+machine."""
+
 Found = TypeVar("Found")
 
 
@@ -69,14 +73,6 @@ def decided(ask: Callable[[], httpx.Response]) -> httpx.Response:
     return answer
 
 
-def patient(folder: Path) -> Path:
-    """Where a Touchline runs that waits long for a verdict: 202 comes only where it is asked for,
-    on any machine."""
-    with (folder / ".env").open("a") as settings:
-        settings.write("TOUCHLINE_ANSWER_WAIT_MS=30000\n")
-    return folder
-
-
 class Process:
     """A `touchline` command that runs until it is told to stop."""
 
@@ -87,13 +83,13 @@ class Process:
         log: Path,
         *,
         has_own_group: bool = False,
-        program: Path = TOUCHLINE,
+        program: Sequence[str] = TOUCHLINE,
     ) -> None:
         """`has_own_group`: of processes, as a command in a terminal; Ctrl-C goes to all of it."""
         self._log = log
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
-                [str(program), *arguments],
+                [*program, *arguments],
                 env=clean_environment(environment),
                 cwd=log.parent,
                 stdout=subprocess.PIPE,
@@ -122,10 +118,11 @@ class Process:
         self._close()
 
     def stop(self, *, within: float = 10.0) -> int:
-        """SIGTERM; its exit code."""
-        self.process.terminate()
+        """SIGTERM; its exit code, which must come in time."""
         try:
-            return self.process.wait(within)
+            with in_time(within):
+                self.process.terminate()
+                return self.process.wait(PATIENCE)
         finally:
             self._close()
 
@@ -148,7 +145,7 @@ def run(
 ) -> "subprocess.CompletedProcess[str]":
     """One command, to its end."""
     return subprocess.run(
-        [str(TOUCHLINE), *arguments],
+        [*TOUCHLINE, *arguments],
         env=clean_environment(environment),
         cwd=cwd,
         capture_output=True,
@@ -281,8 +278,11 @@ def _keyed(key: str | None) -> dict[str, str]:
 class System:
     """A running Touchline: how to reach it, and how to check it."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], program: Sequence[str] = TOUCHLINE
+    ) -> None:
         self.folder = folder
+        self.program = program
         self.environment = dict(environment)
         self.client: Client
 
@@ -347,8 +347,8 @@ class System:
 class Up(System):
     """`touchline up`: everything in one process, on a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, {"TOUCHLINE_DATA": str(folder / "data")})
+    def __init__(self, folder: Path, program: Sequence[str] = TOUCHLINE, **settings: str) -> None:
+        super().__init__(folder, {"TOUCHLINE_DATA": str(folder / "data")} | settings, program)
         self.process: Process
         self.log_file = folder / "up.log"
         self._ports = [0, 0]
@@ -360,6 +360,7 @@ class Up(System):
             ["up", "--events-port", str(self._ports[0]), "--bets-port", str(self._ports[1])],
             self.environment,
             self.log_file,
+            program=self.program,
         )
         ready = self.process.line(r"^touchline ready events=(\S+) bets=(\S+)$")
         if self._ports == [0, 0]:
@@ -373,8 +374,8 @@ class Up(System):
 
 
 @contextmanager
-def running_up(folder: Path) -> Iterator[Up]:
-    up = Up(folder)
+def running_up(folder: Path, program: Sequence[str] = TOUCHLINE, **settings: str) -> Iterator[Up]:
+    up = Up(folder, program, **settings)
     up.start()
     try:
         yield up
@@ -389,8 +390,15 @@ CONSUMERS = ("event-writer", "bet-writer", "bet-scorer")
 class Processes(System):
     """Every part as a process of its own, `members` in each consumer group."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], *, members: int = 1) -> None:
-        super().__init__(folder, environment)
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        program: Sequence[str] = TOUCHLINE,
+        *,
+        members: int = 1,
+    ) -> None:
+        super().__init__(folder, environment, program)
         self._members = members
         self._ports = free_ports(2 + members * len(CONSUMERS))
         events, bets, *health = self._ports
@@ -416,8 +424,9 @@ class Processes(System):
         self.are_ready()
 
     def start_one(self, name: str) -> None:
+        log = self.folder / f"{name}.log"
         self.running[name] = Process(
-            self._commands[name], self.environment, self.folder / f"{name}.log"
+            self._commands[name], self.environment, log, program=self.program
         )
 
     def add_member(self, consumer: str) -> str:
@@ -488,9 +497,13 @@ class Processes(System):
 
 @contextmanager
 def running_processes(
-    folder: Path, environment: Mapping[str, str], *, members: int = 1
+    folder: Path,
+    environment: Mapping[str, str],
+    program: Sequence[str] = TOUCHLINE,
+    *,
+    members: int = 1,
 ) -> Iterator[Processes]:
-    system = Processes(folder, environment, members=members)
+    system = Processes(folder, environment, program, members=members)
     try:
         system.start()
         yield system
@@ -517,13 +530,15 @@ def kafka_environment(folder: Path, settings: KafkaSettings) -> dict[str, str]:
 
 
 @contextmanager
-def running_on_kafka(folder: Path, *, members: int = 1) -> Iterator[Processes]:
+def running_on_kafka(
+    folder: Path, program: Sequence[str] = TOUCHLINE, *, members: int = 1
+) -> Iterator[Processes]:
     """Every part as a process of its own, on a broker of their own."""
     broker = KafkaBroker(folder / "broker")
     broker.start()
     environment = kafka_environment(folder, broker.settings)
     try:
-        with running_processes(folder, environment, members=members) as system:
+        with running_processes(folder, environment, program, members=members) as system:
             yield system
     finally:
         broker.kill()

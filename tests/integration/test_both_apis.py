@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.integration.modelled.machine import BothApis, OpenEnded
-from tests.integration.system import Up, patient, running_up
+from tests.integration.system import PATIENT, Up, running_up
 
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with running_up(patient(tmp_path_factory.mktemp("modelled"))) as up:
+    with running_up(tmp_path_factory.mktemp("modelled"), PATIENT) as up:
         yield up
 
 

@@ -1,13 +1,13 @@
 """`touchline demo` as a process, against a running `touchline up`."""
 
 import signal
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.integration.system import Process, System, running_up
 from tests.kafka.broker import free_ports
+from tests.standstill import in_time
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +42,9 @@ def test_ctrl_c_ends_it_within_a_second(system: System, urls: list[str]) -> None
     log = system.folder / "demo.log"
     demo = Process(["demo", "--bets", "3", *urls], system.environment, log)
     demo.line("larry bets too late")
-    before = time.monotonic()
-    demo.send(signal.SIGINT)
-    demo.line("^stopped; the match stays as it is$")
-    assert time.monotonic() - before < 1
+    with in_time(1):
+        demo.send(signal.SIGINT)
+        demo.line("^stopped; the match stays as it is$")
     assert demo.process.wait(5) == 1
     assert log.read_text() == ""
     demo.kill()

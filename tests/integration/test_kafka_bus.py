@@ -29,6 +29,7 @@ from tests.contracts.message_bus import MessageBusContract, OpenBus, Recreate
 from tests.contracts.message_bus_member import (
     DEADLINE,
     Member,
+    comes_up,
     joined,
     new_group,
     new_key,
@@ -55,7 +56,7 @@ def test_one_client_is_enough_to_publish(buses: OpenBus) -> None:
     before = set(threading.enumerate())
     bus = buses()
     place(bus, one_on_each(range(PARTITIONS)))
-    assert bus.is_up()
+    comes_up(bus)
     started = {thread.name for thread in set(threading.enumerate()) - before}
     assert started == {"kafka-publisher", "touchline-network-thread"}
     bus.close()
@@ -64,7 +65,7 @@ def test_one_client_is_enough_to_publish(buses: OpenBus) -> None:
 
 def test_is_up_may_be_asked_while_a_producer_ends(kafka_buses: Callable[[], KafkaBus]) -> None:
     bus = kafka_buses()
-    assert bus.is_up()
+    comes_up(bus)
     assert bus._publisher._producer is not None
     bus._publisher._producer.end()
     assert not bus.is_up()
@@ -184,9 +185,9 @@ def test_the_committed_offset_is_not_where_one_begins(buses: OpenBus) -> None:
         assert not again.turn().records
 
 
-def test_a_lone_member_joins_once(kafka_buses: Callable[[], KafkaBus]) -> None:
+def test_a_lone_member_joins_once(patient_kafka_buses: Callable[[], KafkaBus]) -> None:
     for _ in range(2):  # the first group of all waits for Kafka's own topic
-        _, consumer = _member_and_consumer(kafka_buses())
+        _, consumer = _member_and_consumer(patient_kafka_buses())
         assert consumer.kafka.group_metadata().generation_id == 1
 
 
@@ -212,9 +213,10 @@ def test_refused_fetches_are_not_repeated_in_haste(
     fetch = mocker.spy(_FetchByTopicId, "_fetch")
     consumer.log_ids[EVENTS_TAXONOMY] = uuid4()
     began = time.monotonic()
-    while time.monotonic() - began < 1.0:
+    while (took := time.monotonic() - began) < 1.0 or fetch.call_count <= 2:
+        assert took < DEADLINE
         member.turn()
-    assert 2 < fetch.call_count < 20
+    assert fetch.call_count < 20 * took
 
 
 def test_a_truncated_log_begins_anew(buses: OpenBus, mocker: MockerFixture) -> None:

@@ -23,6 +23,7 @@ from tests.contracts.message_bus_member import (
 )
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.faults import ANSWER_SECONDS, acknowledged, on_each, values
+from tests.standstill import in_time
 
 
 def test_a_killed_broker(kafka: KafkaBroker, kafka_buses: OpenBus) -> None:
@@ -48,10 +49,8 @@ def test_a_frozen_broker(kafka: KafkaBroker, kafka_buses: OpenBus) -> None:
     while time.monotonic() - began < 2.0:
         assert not reader.turn().records
     assert time.process_time() - worked < 0.5
-    began = time.monotonic()
-    with pytest.raises(BusUnavailable):
+    with in_time(ANSWER_SECONDS), pytest.raises(BusUnavailable):
         reader.subscription.bounds(reader.owned)
-    assert time.monotonic() - began < ANSWER_SECONDS
     kafka.resume()
     acknowledged(kafka_buses(), on_each(b"after the frost"))
     read_on(reader, b"after the frost")
@@ -64,9 +63,8 @@ def test_close_waits_for_no_broker(
     bus = kafka_buses()
     joined(bus, EVENTS_TAXONOMY).seek_to_end()
     fault(kafka)
-    began = time.monotonic()
-    bus.close()
-    assert time.monotonic() - began < ANSWER_SECONDS
+    with in_time(ANSWER_SECONDS):
+        bus.close()
 
 
 def test_without_a_broker_there_is_no_subscription(
@@ -74,20 +72,18 @@ def test_without_a_broker_there_is_no_subscription(
 ) -> None:
     kafka.stop()
     bus = kafka_buses()
-    began = time.monotonic()
-    with pytest.raises(BusUnavailable):
+    with in_time(ANSWER_SECONDS), pytest.raises(BusUnavailable):
         bus.subscribe(new_group(), TOPICS)
-    with pytest.raises(BusUnavailable):
+    with in_time(ANSWER_SECONDS), pytest.raises(BusUnavailable):
         next(bus.read(EVENTS_TAXONOMY))
-    assert time.monotonic() - began < 2 * ANSWER_SECONDS
 
 
 def test_a_refilled_topic_is_not_taken_for_the_old_one(
-    kafka_buses: OpenBus, recreate_topic: Recreate
+    patient_kafka_buses: OpenBus, recreate_topic: Recreate
 ) -> None:
     """At the offsets where the member reads on, other records lie by now."""
     recreate_topic(BETS_STATE)
-    bus, reader = kafka_buses(), joined(kafka_buses(), BETS_STATE)
+    bus, reader = patient_kafka_buses(), joined(patient_kafka_buses(), BETS_STATE)
     old = set(reader.owned)
     acknowledged(bus, on_each(b"old", BETS_STATE, count=7))
     for source in old:
@@ -158,13 +154,15 @@ def test_members_that_work_do_not_keep_each_other_rejoining(kafka_buses: OpenBus
     settle(*members)
     moves = 0
     joining = Member(kafka_buses().subscribe(group, [EVENTS_TAXONOMY]))
-    for _ in range(20):
-        for member in (*members, joining):
+    members.append(joining)
+    for rounds, _ in enumerate(attempts()):
+        for member in members:
             poll = member.turn(timeout=0.02)
             moves += bool(poll.assigned or poll.revoked)
             time.sleep(0.05)
-    assert all(len(member.owned) == 1 for member in (*members, joining))
-    assert moves <= 2 * len((*members, joining))
+        if rounds > 20 and all(len(member.owned) == 1 for member in members):
+            break
+    assert moves <= 2 * len(members)
 
 
 def read_on(reader: Member, value: bytes) -> None:

@@ -76,7 +76,7 @@ def test_a_broker_that_does_not_know_the_topic_yet(
 def test_a_topic_that_no_broker_gets_to_know(
     kafka: KafkaBroker, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topics, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(topics, "PATIENCE_SECONDS", 5.0)
     unknown: dict[str, dict[str, object]] = {"topic": {topic: {}}}
     monkeypatch.setattr(KafkaAdminClient, "describe_configs", lambda *_, **__: unknown)
     with pytest.raises(BusUnavailable, match=f"not every broker knows the topic {topic} yet"):

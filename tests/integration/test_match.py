@@ -8,9 +8,9 @@ from tests.contracts.example import ExampleContract
 from tests.contracts.logs import LogContract
 from tests.contracts.match import MatchContract
 from tests.integration.system import (
+    PATIENT,
     System,
     kafka_environment,
-    patient,
     running_on_kafka,
     running_processes,
     running_up,
@@ -24,7 +24,7 @@ class TestUp(MatchContract):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        with running_up(patient(tmp_path_factory.mktemp("up"))) as system:
+        with running_up(tmp_path_factory.mktemp("up"), PATIENT) as system:
             yield system
 
 
@@ -35,7 +35,7 @@ class TestTheLogOfUp(LogContract):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        with running_up(patient(tmp_path_factory.mktemp("log-of-up"))) as system:
+        with running_up(tmp_path_factory.mktemp("log-of-up"), PATIENT) as system:
             yield system
 
 
@@ -46,8 +46,8 @@ class TestProcessesOnThePostgresLog(MatchContract, LogContract):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        folder = patient(tmp_path_factory.mktemp("processes"))
-        with running_processes(folder, {"TOUCHLINE_DATA": str(folder / "data")}) as system:
+        folder = tmp_path_factory.mktemp("processes")
+        with running_processes(folder, {"TOUCHLINE_DATA": str(folder / "data")}, PATIENT) as system:
             yield system
 
 
@@ -58,7 +58,7 @@ class TestKafka(ExampleContract, MatchContract, LogContract):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        with running_on_kafka(patient(tmp_path_factory.mktemp("kafka")), members=2) as system:
+        with running_on_kafka(tmp_path_factory.mktemp("kafka"), PATIENT, members=2) as system:
             yield system
 
 
@@ -69,12 +69,12 @@ class TestSecuredKafka(MatchContract, LogContract):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-        folder = patient(tmp_path_factory.mktemp("secured"))
+        folder = tmp_path_factory.mktemp("secured")
         kafka = SecuredKafka(folder)
         kafka.broker.start()
         environment = kafka_environment(folder, kafka.settings("SCRAM", "SCRAM-SHA-512"))
         try:
-            with running_processes(folder, environment, members=2) as system:
+            with running_processes(folder, environment, PATIENT, members=2) as system:
                 yield system
         finally:
             kafka.broker.kill()

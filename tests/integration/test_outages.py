@@ -8,10 +8,11 @@ from functools import partial
 import httpx
 import pytest
 
-from tests.integration.promises import Promises
+from tests.integration.promises import IN_TIME, Promises
 from tests.integration.reliability.membership import waiting_for_a_lock
 from tests.integration.site import Site, running_site
 from tests.integration.system import eventually
+from tests.standstill import in_time
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,8 @@ def test_kafka_is_away(site: Site, promises: Promises, how: str) -> None:
         assert_refused_in_time(promises, client.post_event())
         assert_refused_in_time(promises, client.post_bet(event, "team_1", user=f"never-{how}"))
         assert_refused_in_time(promises, client.patch(event, state="active"))
-    eventually(lambda: client.get_bet(bet["id"]).json() == bet, patience=promises.in_time)
+    with in_time(IN_TIME):
+        eventually(lambda: client.get_bet(bet["id"]).json() == bet)
     site.says_that_kafka_is_away()
     promises.after_refusals(3)
     if how == "frozen":

@@ -17,8 +17,9 @@ from adapters.postgres.migrate import HEAD, migrate
 from adapters.postgres.migrations import upgrade
 from domain.errors import DatabaseUnavailable, Misconfigured
 from tests.integration.operations.newer import MIGRATION, REVISION
+from tests.standstill import in_time
 
-IN_TIME_MS = 3000
+IN_TIME = 3.0
 """By when a request is answered, if only by 503."""
 
 WRITES = 20
@@ -91,10 +92,10 @@ def test_nobody_queues_behind_a_migration_that_has_to_wait(
             cursor.execute("SELECT count(*) FROM bets")
         migrated = threads.submit(migrate, database.engine)
         with closing(connect(fresh_database, "writer")) as writer, writer.cursor() as cursor:
-            cursor.execute(f"SET statement_timeout = {IN_TIME_MS}")
             while len(caplog.records) < TRIES:
                 for _ in range(WRITES):
-                    cursor.execute("UPDATE bets SET state = 'none'")
+                    with in_time(IN_TIME):
+                        cursor.execute("UPDATE bets SET state = 'none'")
                     writer.commit()
             assert not migrated.done()
         dump.rollback()

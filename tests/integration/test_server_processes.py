@@ -1,6 +1,5 @@
 """The servers as processes: several workers behind one port, and one Kafka client in each."""
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -75,9 +74,7 @@ def test_workers(
             # The first one, which asks for the cluster's brokers, may last for a moment.
             eventually(lambda member=member: connections(member, kafka.port) == 1)  # type: ignore[misc]
         streams = [stack.enter_context(streaming(url)) for url in [url_of[api]] * NEW_CONNECTIONS]
-        began = time.monotonic()
         assert server.stop(within=IN_TIME) == 0
-        assert time.monotonic() - began < IN_TIME
         assert psutil.wait_procs(members, timeout=1)[1] == []
         log = (tmp_path / f"{api}.log").read_text()
         assert "Traceback" not in log

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import psutil
 import pytest
 
 from tests.integration.system import Process, Up, eventually, run, running_up
+from tests.standstill import in_time
 
 IN_TIME = 10.0
 """Seconds that a process has to end."""
@@ -36,11 +36,10 @@ def test_ctrl_c_during_the_demo(tmp_path: Path, request: pytest.FixtureRequest) 
     )
     assert sum(map(int, counts.groups())) == 120
     family = psutil.Process(process.process.pid).children(recursive=True)
-    before = time.monotonic()
-    os.killpg(process.process.pid, signal.SIGINT)
-    process.line("^stopped; the match stays as it is$")
-    assert process.process.wait(IN_TIME) == 0
-    assert time.monotonic() - before < IN_TIME
+    with in_time(IN_TIME):
+        os.killpg(process.process.pid, signal.SIGINT)
+        process.line("^stopped; the match stays as it is$")
+        assert process.process.wait() == 0
     assert "Traceback" not in up.log_file.read_text()
     eventually(lambda: not any(each.is_running() for each in family))
 

@@ -113,7 +113,7 @@ def up(installed: Path, tmp_path: Path) -> Iterator[tuple[str, str]]:
         ["up", "--events-port", "0", "--bets-port", "0"],
         {"PYTHONPATH": ""},
         tmp_path / "up.log",
-        program=installed / "touchline",
+        program=(str(installed / "touchline"),),
     )
     try:
         ready = process.line(r"^touchline ready events=(\S+) bets=(\S+)$")

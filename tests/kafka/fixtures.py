@@ -14,9 +14,6 @@ from domain.log import PARTITIONS
 from tests.contracts.message_bus_member import Recreate, attempts
 from tests.kafka.broker import KafkaBroker
 
-SESSION_SECONDS = 3.0
-"""Shorter than in production: a test waits for the takeover."""
-
 PATIENCE = 10.0
 """Longer than in production; a record for a topic that is missing waits for so long."""
 
@@ -42,7 +39,7 @@ def kafka(kafka_broker: KafkaBroker) -> Iterator[KafkaBroker]:
 @pytest.fixture
 def kafka_buses(kafka: KafkaBroker) -> Iterator[Callable[[], KafkaBus]]:
     """Opens one more bus, as another process would; all are closed afterwards."""
-    with _opening(_settings(kafka)) as open_bus:
+    with _opening(kafka.settings) as open_bus:
         yield open_bus
 
 
@@ -50,12 +47,9 @@ def kafka_buses(kafka: KafkaBroker) -> Iterator[Callable[[], KafkaBus]]:
 def patient_kafka_buses(kafka: KafkaBroker) -> Iterator[Callable[[], KafkaBus]]:
     """The same for what is not about time: the machine may halt for longer than production
     waits."""
-    with _opening(replace(_settings(kafka), give_up_seconds=PATIENCE)) as open_bus:
+    settings = replace(kafka.settings, give_up_seconds=PATIENCE, answer_seconds=PATIENCE)
+    with _opening(settings) as open_bus:
         yield open_bus
-
-
-def _settings(kafka: KafkaBroker) -> KafkaSettings:
-    return KafkaSettings(bootstrap_servers=kafka.bootstrap, session_seconds=SESSION_SECONDS)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 
 from tests.integration.described.hooks import MET
 from tests.integration.described.lying import lying
-from tests.integration.system import Client, patient, running_up
+from tests.integration.system import PATIENT, Client, running_up
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 ROOT = Path(__file__).parents[3]
@@ -107,7 +107,7 @@ include-name = "GET /events/{{event_id}}/tally"
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    with running_up(patient(tmp_path_factory.mktemp("described"))) as up:
+    with running_up(tmp_path_factory.mktemp("described"), PATIENT) as up:
         yield up.client
 
 

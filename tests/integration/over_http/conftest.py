@@ -1,19 +1,17 @@
 """One running Touchline for all tests of the HTTP contract, and how they ask it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.integration.over_http.asking import Web
 from tests.integration.over_http.story import Story
-from tests.integration.system import Up, running_up
+from tests.integration.system import PATIENT, Up, running_up
 
 
 @pytest.fixture(scope="session")
 def touchline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """It waits long for a verdict: 202 comes only where a test asks for it, on any machine."""
-    with running_up(_folder(tmp_path_factory, answer_wait_ms=30_000)) as up:
+    with running_up(tmp_path_factory.mktemp("http"), PATIENT) as up:
         yield up
 
 
@@ -26,7 +24,8 @@ def web(touchline: Up) -> Iterator[Web]:
 @pytest.fixture(scope="session")
 def hasty_web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """A Touchline of its own that waits for no verdict."""
-    with running_up(_folder(tmp_path_factory, answer_wait_ms=0)) as up:
+    folder = tmp_path_factory.mktemp("http")
+    with running_up(folder, PATIENT, TOUCHLINE_ANSWER_WAIT_MS="0") as up:
         yield from _asking(up)
 
 
@@ -36,12 +35,12 @@ SECRET = "what signs the tokens of these tests"
 @pytest.fixture(scope="session")
 def guarded_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """A Touchline that asks for tokens, and tells everything that it logs."""
-    folder = _folder(tmp_path_factory, answer_wait_ms=30_000)
+    folder = tmp_path_factory.mktemp("http")
     (folder / "secret").write_text(SECRET + "\n")
     with (folder / ".env").open("a") as settings:
         settings.write("TOUCHLINE_AUTH=jwt\nTOUCHLINE_AUTH_SECRET_FILE=secret\n")
         settings.write("TOUCHLINE_CORS_ORIGINS=https://pool.example\nTOUCHLINE_LOG_LEVEL=DEBUG\n")
-    with running_up(folder) as up:
+    with running_up(folder, PATIENT) as up:
         yield up
 
 
@@ -65,12 +64,6 @@ def nothing_is_published(story: Story) -> Iterator[None]:
     before = story.length()
     yield
     assert story.length() == before
-
-
-def _folder(tmp_path_factory: pytest.TempPathFactory, *, answer_wait_ms: int) -> Path:
-    folder = tmp_path_factory.mktemp("http")
-    (folder / ".env").write_text(f"TOUCHLINE_ANSWER_WAIT_MS={answer_wait_ms}\n")
-    return folder
 
 
 def _asking(up: Up) -> Iterator[Web]:

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.cloudevents import CloudEventsCodec
 from domain.bets import Market
-from tests.integration.system import Up, running_up
+from tests.integration.system import PATIENT, Up, running_up
 from tests.samples import a_placement, an_id, placed
 
 CODEC = CloudEventsCodec()
@@ -73,7 +73,7 @@ def watched(
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """A Touchline of its own: nobody else wants so many bets."""
-    with running_up(tmp_path_factory.mktemp("pages")) as up:
+    with running_up(tmp_path_factory.mktemp("pages"), PATIENT) as up:
         yield up
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, TOPICS
-from tests.integration.promises import Promises
+from tests.integration.promises import IN_TIME, Promises
 from tests.integration.system import (
     Processes,
     eventually,
@@ -17,6 +17,7 @@ from tests.integration.system import (
     running_processes,
 )
 from tests.kafka.cluster import BROKERS, MIN_INSYNC, KafkaCluster
+from tests.standstill import in_time
 
 OFFSETS = "__consumer_offsets"
 
@@ -107,7 +108,8 @@ def test_two_of_three_are_killed(system: Processes, cluster: KafkaCluster) -> No
             ):
                 assert answer.status_code == 503, answer.text
                 assert answer.elapsed.total_seconds() < promises.in_time
-        eventually(lambda: client.get_bet(bet["id"]).json() == bet, patience=promises.in_time)
+        with in_time(IN_TIME):
+            eventually(lambda: client.get_bet(bet["id"]).json() == bet)
         promises.after_refusals(3)
         for api, ask in (
             ("events-api", client.post_event),

@@ -7,9 +7,10 @@ import pytest
 from kafka import KafkaAdminClient
 
 from domain.log import BETS_STATE, EVENTS_TAXONOMY, TOPICS
-from tests.integration.promises import Promises
+from tests.integration.promises import IN_TIME, Promises
 from tests.integration.site import APIS, Site, running_site
 from tests.integration.system import NO_VERDICT, Client, eventually
+from tests.standstill import in_time
 
 MISSING = "the topic {} does not exist; type: touchline topics"
 ANOTHER_NUMBER = "{} has {} partitions, not 3"
@@ -108,11 +109,9 @@ def says(site: Site, name: str, reason: str) -> bool:
 
 
 def assert_nothing_is_accepted(site: Site) -> None:
-    promises = Promises(site.system.client)
-    with promises.watched():
+    with in_time(IN_TIME):
         answer = site.system.client.post_event()
     assert answer.status_code == 503, answer.text
-    assert answer.elapsed.total_seconds() < promises.in_time
 
 
 def assert_all_goes_well_with_topics(site: Site) -> None:
