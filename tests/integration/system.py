@@ -141,11 +141,14 @@ def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def run(
-    *arguments: str, environment: Mapping[str, str], cwd: Path
+    *arguments: str,
+    environment: Mapping[str, str],
+    cwd: Path,
+    program: Sequence[str] = TOUCHLINE,
 ) -> "subprocess.CompletedProcess[str]":
     """One command, to its end."""
     return subprocess.run(
-        [*TOUCHLINE, *arguments],
+        [*program, *arguments],
         env=clean_environment(environment),
         cwd=cwd,
         capture_output=True,
@@ -287,7 +290,7 @@ class System:
         self.client: Client
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return run(*arguments, environment=self.environment, cwd=self.folder)
+        return run(*arguments, environment=self.environment, cwd=self.folder, program=self.program)
 
     @contextmanager
     def connected(self) -> Iterator[tuple[PostgresDatabase, MessageBus]]:

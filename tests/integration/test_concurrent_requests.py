@@ -132,7 +132,8 @@ def wagers(events: list[str]) -> dict[str, list[Wager]]:
 def versions_are_whole(client: Client, event: str, crowd: Crowd) -> None:
     """Created and kicked off once; every update that was granted is a version, or changed nothing;
     every version was granted, if only to somebody who was not told in time."""
-    history = client.http.get(f"{client.events_url}/events/{event}/history").json()["items"]
+    url = f"{client.events_url}/events/{event}/history"
+    history = decided(partial(client.http.get, url)).json()["items"]
     assert [each["version"] for each in history] == list(range(1, len(history) + 1))
     assert [each["state"] for each in history] == ["created", *["active"] * (len(history) - 1)]
     there = {(each["version"], each["score"]) for each in history[1:]}
@@ -144,14 +145,14 @@ def versions_are_whole(client: Client, event: str, crowd: Crowd) -> None:
 def twins_are_one(client: Client, crowd: Crowd, type: str) -> None:
     assert [len(made) for made in crowd.twins.values()] == [1] * 40
     url = f"{client.events_url}/events?type={type}&limit=500"
-    there = [each["id"] for each in client.http.get(url).json()["items"]]
+    there = [each["id"] for each in decided(partial(client.http.get, url)).json()["items"]]
     assert Counter(there) == Counter(event for made in crowd.twins.values() for event in made)
 
 
 def bets_are_those_promised(client: Client, event: str, crowd: Crowd) -> None:
     """Once settled: all that were promised and not withdrawn, each once, each right; no others but
     those whose placing was left open."""
-    now = client.http.get(f"{client.events_url}/events/{event}").json()
+    now = decided(partial(client.http.get, f"{client.events_url}/events/{event}")).json()
     there = eventually(lambda: settled_bets(client, now))
     assert len({bet["id"] for bet in there}) == len({bet["userId"] for bet in there}) == len(there)
     wagers = [wager for wager in crowd.wagers if wager.event == event]
@@ -166,7 +167,7 @@ def bets_are_those_promised(client: Client, event: str, crowd: Crowd) -> None:
     assert {user for _, user, _ in found - promised} <= unknown
     for wager in wagers:
         if wager.bet and wager.deleted:
-            assert client.get_bet(wager.bet).status_code == 404
+            assert decided(partial(client.get_bet, wager.bet)).status_code == 404
 
 
 def settled_bets(client: Client, event: Json) -> list[dict[str, Any]] | None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.integration.system import Processes, eventually, running_processes
+from tests.integration.system import PATIENT, Processes, eventually, running_processes
 
 HOPS = {
     "events-api": "published",
@@ -28,7 +28,7 @@ def system(fresh_database: str, tmp_path: Path) -> Iterator[Processes]:
         "TOUCHLINE_BUS": "postgres",
         "TOUCHLINE_LOG_FORMAT": "json",
     }
-    with running_processes(tmp_path, environment) as running:
+    with running_processes(tmp_path, environment, PATIENT) as running:
         yield running
 
 
@@ -62,7 +62,7 @@ def test_one_goal_through_all_five_processes(system: Processes) -> None:
     eventually(lambda: sample(system, "bet-scorer-0", measured) == 1)
     with httpx.stream("GET", f"{client.bets_url}/stream", timeout=30) as stream:
         told = stream.iter_lines()  # kept: without it the stream would end
-        next(told)
+        assert "event: reached" in told
         eventually(lambda: sample(system, "bets-api", "touchline_open_streams") == 1)
         goal = client.patch(event, score="1-0", headers={"X-Request-ID": "whistle-7"})
         request_id = goal.headers["X-Request-ID"]

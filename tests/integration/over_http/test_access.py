@@ -331,7 +331,7 @@ def test_a_name_of_before_is_no_token(guarded_web: Web, scene: Scene) -> None:
 
 def test_a_stream_ends_with_its_token(guarded_web: Web, scene: Scene) -> None:
     """Half a minute after its end, as long as it counts."""
-    soon = {"Authorization": f"Bearer {token(scene.owner, Role.PLAYER, hours=-28 / 3600)}"}
+    soon = {"Authorization": f"Bearer {token(scene.owner, Role.PLAYER, hours=-22 / 3600)}"}
     url = f"{guarded_web.bets_url}/stream"
     with httpx.stream("GET", url, headers=soon, timeout=30) as response:
         assert response.status_code == 200
