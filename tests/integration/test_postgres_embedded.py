@@ -110,16 +110,15 @@ def test_two_start_the_server_that_died(tmp_path: Path, monkeypatch: pytest.Monk
     url = slow.start()
     quick.start()
     kill_server(tmp_path)
-    is_alive, found_dead, may_go_on = embedding._is_alive, Event(), Event()
+    unlink, found_dead, may_go_on = Path.unlink, Event(), Event()
 
-    def pause_once(process: psutil.Process) -> bool:
-        alive = is_alive(process)
-        if not found_dead.is_set():
+    def pause_once(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "postmaster.pid" and not found_dead.is_set():
             found_dead.set()
             may_go_on.wait(2)
-        return alive
+        unlink(path, missing_ok)
 
-    monkeypatch.setattr(embedding, "_is_alive", pause_once)
+    monkeypatch.setattr(Path, "unlink", pause_once)
     server = slow._server
     assert server is not None
     pausing = Thread(target=slow._has_started, args=(server,))
